@@ -1,0 +1,1 @@
+"""Backends: the hands that plug I/O into croc_core."""

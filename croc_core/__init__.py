@@ -1,0 +1,1 @@
+"""croc_core: the protocol of croc as sans-IO state machines."""

@@ -1,0 +1,125 @@
+"""JSON bodies of `/join` and `/channel`, strict both ways (docs/protocol.md, "HTTP").
+
+A request with a field that is not named here is refused; a reply may carry more than is named here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from croc_core.errors import Party, RemoteProtocolError
+from croc_core.values import MAX_VALUE, Reason, Role
+
+MAX_WAIT = 25.0
+"""Longest `wait` of a request, in seconds."""
+
+ChannelName = Annotated[str, Meta(pattern=r"\A[0-9a-z]{1,32}\Z")]
+CurveName = Annotated[str, Meta(pattern=r"\A[0-9a-z]{1,32}\Z")]
+Hex16 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{32}\Z")]
+Value = Annotated[str, Meta(max_length=MAX_VALUE, pattern=r"\A[A-Za-z0-9_-]+\Z")]
+Token = Annotated[str, Meta(min_length=1, max_length=256)]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class Join(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`POST /join`: take a seat of a channel."""
+
+    role: Role
+    channel: ChannelName | UnsetType = UNSET
+    curve: CurveName | UnsetType = UNSET
+    protocol: int = 1
+    nonce: Hex16 | UnsetType = UNSET
+    token: Token | UnsetType = UNSET
+
+
+class Update(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`POST /channel`: read the state of a channel, or change it and read it."""
+
+    channel: ChannelName
+    uuid: Hex16
+    x: Value | UnsetType = UNSET
+    curve: CurveName | UnsetType = UNSET
+    y: Value | UnsetType = UNSET
+    hh_k: Value | UnsetType = UNSET
+    h_k: Value | UnsetType = UNSET
+    close: bool | UnsetType = UNSET
+    reason: Reason | UnsetType = UNSET
+    since: Count | UnsetType = UNSET
+    wait: Annotated[float, Meta(ge=0, le=MAX_WAIT)] | UnsetType = UNSET
+
+
+class DataPort(msgspec.Struct, frozen=True):
+    """One way to the data: for kind `tcp` a port on the host that served HTTP."""
+
+    kind: str
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """The reply to `Join`."""
+
+    protocol: int
+    channel: ChannelName
+    uuid: Hex16
+    role: Role
+    curve: CurveName
+    data: Annotated[tuple[DataPort, ...], Meta(max_length=64)]
+    seq: Count
+
+
+class State(msgspec.Struct, frozen=True):
+    """The reply to `Update`: a channel as its members see it."""
+
+    channel: ChannelName
+    curve: CurveName
+    x: Value | None
+    y: Value | None
+    hh_k: Value | None
+    h_k: Value | None
+    stapled: bool
+    staplings: dict[str, Count]
+    recipient: bool
+    seq: Count
+
+
+class Error(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of every reply that is not 200."""
+
+    code: str
+    message: str = ""
+    by: str | None = None
+    reason: str | None = None
+
+
+T = TypeVar("T")
+
+
+def encode(body: msgspec.Struct) -> bytes:
+    """Encode a body as JSON."""
+    return msgspec.json.encode(body)
+
+
+def decode_reply(data: bytes, kind: type[T]) -> T:
+    """Decode a reply of the relay; raise RemoteProtocolError where it is not of that kind."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise RemoteProtocolError(
+            Party.RELAY, f"the relay's reply makes no sense ({error})"
+        ) from None
+
+
+def decode_request(data: bytes, kind: type[T]) -> T:
+    """Decode a request; raise ValueError with a sentence for the asker where it is malformed."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def fields(update: Update) -> dict[str, Any]:
+    """The fields of *update* that are set, by name."""
+    return {f: v for f in update.__struct_fields__ if (v := getattr(update, f)) is not UNSET}
