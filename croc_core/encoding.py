@@ -1,8 +1,8 @@
 """The two encodings that everything signed or sent rests on: lv_cat and base64url.
 
-`lv_cat` is the length-prefixed concatenation of draft-irtf-cfrg-cpace-21, section "Common functions":
-each part is preceded by its length as an unsigned LEB128 number. Decoding is strict, so that there is
-one encoding for each value: a longer prefix than needed is refused (REQ in docs/protocol.md, "Heads").
+`lv_cat` is the length-prefixed concatenation of draft-irtf-cfrg-cpace-21: each part is preceded by
+its length as an unsigned LEB128 number. Decoding is strict, so that there is one encoding for each
+value: a prefix that is longer than needed is refused.
 """
 
 from __future__ import annotations

@@ -1,0 +1,294 @@
+"""The byte-level vocabulary between a node (relay, sender or recipient) and a backend.
+
+A *node* is sans-IO: the core's machine with HTTP and framing around it. It is told what happened
+(`Input`) and answers with what to do (`Effect`). A backend is a loop that waits for inputs and
+performs effects; it knows nothing of the protocol, and every backend gets all three nodes by doing
+these few things:
+
+    node.handle(event, now) -> tuple[Effect, ...]     node.deadline() -> float | None
+    node.finished -> bool
+
+Rules for a backend: hand over `Started()` first; hand over inputs one at a time; perform effects in
+order without waiting for their results; hand over `Woke()` when `deadline()` (seconds on the
+monotonic clock) has passed; stop, closing all that is open, once `finished` is true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NewType, Protocol
+
+from croc_core.values import Moment
+
+Conn = NewType("Conn", int)
+"""A connection's number. The node picks those it dials (even); the backend those it accepts (odd)."""
+
+HTTP = -1
+"""`Accepted.listener` of the control plane; data listeners count from 0."""
+
+
+class Producer(Protocol):
+    """Bytes to send, made on demand: the sender's data path. Runs on any one thread at a time."""
+
+    def fill(self) -> memoryview | None:
+        """Return the next bytes, valid until the next call, or None at the end.
+
+        May read files. Raises CrocError where the data cannot be had.
+        """
+        ...
+
+
+class Consumer(Protocol):
+    """A place for received bytes: the recipient's data path. Runs on any one thread at a time."""
+
+    def ready(self) -> bool:
+        """Say whether the unit that the node waits for is complete; checked before each read."""
+        ...
+
+    def buffer(self) -> memoryview:
+        """Return where the next bytes go; never empty."""
+        ...
+
+    def advance(self, count: int) -> None:
+        """Take the *count* bytes just read into `buffer()`; 0 is the end of the stream.
+
+        May write files. Raises CrocError where the bytes are not what the protocol allows.
+        """
+        ...
+
+
+# ---- what happened
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The node may begin; `ports` are those listened on: HTTP first, then the data ports."""
+
+    ports: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A peer has connected to a listener. Nothing is read until `Read` asks for it."""
+
+    conn: Conn
+    listener: int
+    peer: str
+    """The peer's IP address, as the socket says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A dial has succeeded; `peer` and `local` are the IP addresses of its two ends."""
+
+    conn: Conn
+    peer: str
+    local: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The answer to one `Read`; empty `data` is the end of the stream."""
+
+    conn: Conn
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The answer to one `Send`: its bytes are in the system's hands."""
+
+    conn: Conn
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A dial, read, send, pump or drain has failed; the connection is gone, no more will come of it.
+
+    `cause` is a plain sentence part for people, as in "connection refused".
+    """
+
+    conn: Conn
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pumped:
+    """A `Pump` is over: all was sent, or `error` says what the producer raised."""
+
+    conn: Conn
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """A `Drain` is over: the consumer is ready, or `error` says what it raised."""
+
+    conn: Conn
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """A `Work` is over, with its result or what it raised."""
+
+    job: int
+    result: object = None
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unstapled:
+    """A staple has ended: the bytes that went each way, and why.
+
+    `cause` is "done" (both ends closed), "reset", "idle" (no progress in time) or "cut" (by `Cut`).
+    """
+
+    pair: int
+    a_to_b: int
+    b_to_a: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """The node's deadline has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something from the person or the program that owns the node, such as a decision."""
+
+    what: object
+
+
+Input = (
+    Started | Accepted | Connected | Received | Sent | Broken | Pumped | Drained | Worked
+    | Unstapled | Woke | Told
+)  # fmt: skip
+
+
+# ---- what to do
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Dial; answered by one `Connected` or `Broken`. `local`: the address to dial from, or any."""
+
+    conn: Conn
+    host: str
+    port: int
+    local: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read once, at most 64 KiB; answered by one `Received` or `Broken`."""
+
+    conn: Conn
+    limit: int = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send all of `data`; answered by one `Sent` or `Broken`. Sends on one connection keep order."""
+
+    conn: Conn
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pump:
+    """Send what the producer makes until it ends; answered by one `Pumped` or `Broken`."""
+
+    conn: Conn
+    producer: Producer
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Read into the consumer until it is ready; answered by one `Drained` or `Broken`.
+
+    May run while a `Send` or `Pump` on the same connection does.
+    """
+
+    conn: Conn
+    consumer: Consumer
+
+
+@dataclass(frozen=True, slots=True)
+class HalfClose:
+    """End the sending direction after what was sent before; reading goes on."""
+
+    conn: Conn
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close after what was sent before (waiting at most a few seconds); no more inputs come of it.
+
+    A read, drain or pump that is under way is given up without an input.
+    """
+
+    conn: Conn
+
+
+@dataclass(frozen=True, slots=True)
+class Staple:
+    """Join two connections: bytes go both ways unchanged, half-close included.
+
+    `to_a` and `to_b` go first. Both connections are the backend's from here on; answered by one
+    `Unstapled` when both directions have ended, or after `idle` seconds without a byte.
+    """
+
+    pair: int
+    a: Conn
+    b: Conn
+    to_a: bytes = field(repr=False)
+    to_b: bytes = field(repr=False)
+    idle: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """End a staple at once and close both of its connections; answered by its `Unstapled`."""
+
+    pair: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Run a call that may block (files, names); answered by one `Worked`."""
+
+    job: int
+    call: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Show an event to the person or the program that owns the node; not answered."""
+
+    event: object
+
+
+Effect = (
+    Connect | Read | Send | Pump | Drain | HalfClose | Close | Staple | Cut | Work | Tell
+)  # fmt: skip
+
+
+class Node(Protocol):
+    """What a backend drives."""
+
+    def handle(self, event: Input, now: Moment) -> tuple[Effect, ...]:
+        """Take one input and say what to do."""
+        ...
+
+    def deadline(self) -> float | None:
+        """When to hand over `Woke`, in seconds on the monotonic clock, or None."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """Whether the node wants no more inputs."""
+        ...
