@@ -22,7 +22,7 @@ from typing import NewType, Protocol
 from croc_core.values import Moment
 
 Conn = NewType("Conn", int)
-"""A connection's number. The node picks those it dials (even); the backend those it accepts (odd)."""
+"""A connection's number: the node picks even ones for its dials, the backend odd ones."""
 
 HTTP = -1
 """`Accepted.listener` of the control plane; data listeners count from 0."""
@@ -104,7 +104,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A dial, read, send, pump or drain has failed; the connection is gone, no more will come of it.
+    """A dial, read, send, pump or drain has failed; nothing more will come of this connection.
 
     `cause` is a plain sentence part for people, as in "connection refused".
     """
@@ -192,7 +192,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send all of `data`; answered by one `Sent` or `Broken`. Sends on one connection keep order."""
+    """Send all of `data`; answered by one `Sent` or `Broken`. Sends keep their order."""
 
     conn: Conn
     data: bytes = field(repr=False)

@@ -1,4 +1,4 @@
-"""State machines written as rows of data; the machine, the docs and the tests read the same rows."""
+"""State machines as rows of data; the machine, the docs and the tests read the same rows."""
 
 from __future__ import annotations
 

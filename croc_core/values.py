@@ -61,7 +61,7 @@ def address_of(host: str, ipv6_prefix: int = 128) -> str:
     """Return the address that the two-IP rule counts for the peer *host*.
 
     An IPv4-mapped IPv6 address is its IPv4 address; other IPv6 addresses keep their first
-    *ipv6_prefix* bits (docs/protocol.md, "Addresses"). Raises ValueError where *host* is no address.
+    *ipv6_prefix* bits (docs/protocol.md, "Addresses"). Raises ValueError for anything else.
     """
     address = ipaddress.ip_address(host.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):

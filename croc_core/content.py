@@ -1,0 +1,164 @@
+"""What is sent: entries, choices, and the two ends that files plug into.
+
+Layouts are in docs/protocol.md, "Messages"; every struct here is a msgpack array on the wire.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Sequence
+from typing import Annotated, NamedTuple, Protocol
+
+import msgspec
+from msgspec import Meta
+
+MAX_PIECE = 1 << 20
+"""Greatest number of file bytes that one piece stands for when it carries them, in bytes."""
+MAX_SIZE = (1 << 63) - 1
+"""Greatest size of one entry, in bytes."""
+MAX_ENTRIES = 1 << 31
+
+Offset = Annotated[int, Meta(ge=0, le=MAX_SIZE)]
+Index = Annotated[int, Meta(ge=0, lt=MAX_ENTRIES)]
+
+
+class Kind(enum.IntEnum):
+    """What an entry is."""
+
+    FILE = 0
+    DIRECTORY = 1
+    SYMLINK = 2
+    TEXT = 3
+    STREAM = 4
+
+
+class Codec(enum.IntEnum):
+    """How a piece's bytes are written."""
+
+    RAW = 0
+    ZSTD = 1
+    ZEROS = 2
+    """The piece's body is a u64 big-endian count of zero bytes."""
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One thing offered. Its number is its place in the offer, from 0.
+
+    `path` is relative, its components joined by "/"; bytes where the name is not UTF-8. `size` is
+    in bytes, 0 for a directory or a symlink, None for a stream. `meta` may hold "mode" (permission
+    bits, int), "mtime" (Unix nanoseconds, int) and, for a symlink, "target" (str or bytes); other
+    keys are ignored.
+    """
+
+    kind: Kind
+    path: str | bytes
+    size: Offset | None
+    meta: dict[str, int | str | bytes | bool | None]
+
+
+class Span(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """`count` entries from number `first` on."""
+
+    first: Index
+    count: Annotated[int, Meta(ge=1, le=MAX_ENTRIES)]
+
+
+class Totals(NamedTuple):
+    """What a set of entries comes to: how many, and how many bytes (None: not known yet)."""
+
+    files: int
+    bytes: int | None
+
+
+class Arrived(NamedTuple):
+    """What the recipient holds at the end: whole files and their bytes, and where they lie."""
+
+    files: int
+    bytes: int
+    paths: tuple[str, ...]
+    """The top-level final names, as the recipient's system writes them (at most 1,000)."""
+
+
+class Source(Protocol):
+    """The sender's end: what to offer, and its bytes. Calls may block, or fail: LocalFileError."""
+
+    def walk(self) -> Iterator[Entry]:
+        """Yield the entries in order, reading no content. Called once for each offer."""
+        ...
+
+    def read_into(self, entry: int, offset: int, buffer: memoryview) -> int:
+        """Read up to len(buffer) bytes of *entry* from *offset*; 0 only at its end.
+
+        For a file, an end before its offered size is a LocalFileError.
+        """
+        ...
+
+    def hole(self, entry: int, offset: int, length: int) -> int:
+        """Return how many of the *length* bytes from *offset* on are a known hole (may be 0)."""
+        ...
+
+    def check(self, entry: int) -> None:
+        """Raise LocalFileError where *entry* has changed since the walk; called at its end."""
+        ...
+
+    def close(self) -> None:
+        """Give back all that is open."""
+        ...
+
+
+class Verdict(NamedTuple):
+    """What the recipient's end says of an offer before anything is written."""
+
+    chosen: tuple[Span, ...]
+    """The entries to accept, in order."""
+    totals: Totals
+    """Of the chosen entries."""
+    refused: tuple[tuple[str, str], ...]
+    """The first names that are left out, each with the reason, both safe to show."""
+    refused_count: int
+    overwrites: tuple[str, ...]
+    """The first existing names that would be replaced, safe to show."""
+    overwrite_count: int
+
+
+class Sink(Protocol):
+    """The recipient's end: judges names, writes bytes. Calls may block, or fail: LocalFileError."""
+
+    def consider(self, entries: Sequence[Entry]) -> None:
+        """Take the next entries of the offer; nothing is written."""
+        ...
+
+    def judge(self) -> Verdict:
+        """Judge the whole offer: names, what exists, free space. Nothing is written.
+
+        Raises LocalFileError where the space does not suffice.
+        """
+        ...
+
+    def prepare(self) -> None:
+        """The verdict has been accepted by the person: writing may begin."""
+        ...
+
+    def write(self, entry: int, offset: int, data: memoryview) -> None:
+        """Write *data* of *entry* at *offset*.
+
+        Raises RemoteProtocolError where the entry was not chosen, or the bytes overlap what came
+        before or pass its size. An entry gets its final name once it is whole.
+        """
+        ...
+
+    def zeros(self, entry: int, offset: int, length: int) -> None:
+        """As `write`, for *length* zero bytes, which need not take up space."""
+        ...
+
+    def finish(self, sizes: Sequence[tuple[int, int]]) -> Arrived:
+        """All pieces have come: make everything final.
+
+        *sizes* gives (entry, size in bytes) of the entries that had none. Raises
+        RemoteProtocolError where bytes are missing.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """The run has failed: close, keep what a later run can use, remove only what is useless."""
+        ...
