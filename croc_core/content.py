@@ -64,15 +64,19 @@ class Span(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
 
 class Totals(NamedTuple):
-    """What a set of entries comes to: how many, and how many bytes (None: not known yet)."""
+    """What a set of entries comes to."""
 
+    entries: int
     files: int
+    """Those of the entries that are not directories."""
     bytes: int | None
+    """None where it is not known yet."""
 
 
 class Arrived(NamedTuple):
-    """What the recipient holds at the end: whole files and their bytes, and where they lie."""
+    """What the recipient holds at the end: what is whole and final, and where it lies."""
 
+    entries: int
     files: int
     bytes: int
     paths: tuple[str, ...]

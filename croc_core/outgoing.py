@@ -1,0 +1,158 @@
+"""The sending side of one data connection: control messages, and the producers of the bulk.
+
+A producer fills one reused buffer with messages and seals it in place; a backend sends what `fill`
+returns. Many small pieces share a record; a large one fills it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+
+from croc_core import messages
+from croc_core.content import Codec, Entry, Kind, Source, Totals
+from croc_core.messages import HEAD, PIECE, PIECE_HEAD, ZERO_COUNT, Manifest, OfferEnd
+from croc_core.seal import HEADER, TAG, Sealer
+
+PIECE_OVERHEAD = HEAD.size + PIECE_HEAD.size
+RECORD = 512 * 1024
+"""File bytes in a record that one large piece fills; measured best (docs/performance.md)."""
+MANIFEST_BYTES = 32 * 1024
+"""About how many bytes of entries one manifest message carries."""
+_SMALLEST = 4096
+"""A piece of a larger file is not begun in less room than this."""
+_ZEROS = bytes(RECORD)
+
+
+class Outline:
+    """The sender's memory of its offer: 9 bytes an entry."""
+
+    def __init__(self) -> None:
+        self.sizes = array("q")
+        """In bytes; -1 for a stream."""
+        self.kinds = bytearray()
+
+    def add(self, entry: Entry) -> None:
+        """Remember the next entry."""
+        self.sizes.append(-1 if entry.size is None else entry.size)
+        self.kinds.append(entry.kind)
+
+    def totals(self, entries: Iterable[int] | None = None) -> Totals:
+        """Count the entries of those numbers (all of them without), and their bytes."""
+        numbers = range(len(self.sizes)) if entries is None else entries
+        count = files = total = 0
+        streams = False
+        for number in numbers:
+            count += 1
+            files += self.kinds[number] != Kind.DIRECTORY
+            total += max(0, self.sizes[number])
+            streams |= self.kinds[number] == Kind.STREAM
+        return Totals(count, files, None if streams else total)
+
+
+class ManifestProducer:
+    """The offer as sealed manifest messages and their end; walks the source as it goes."""
+
+    def __init__(self, sealer: Sealer, source: Source, tid: bytes) -> None:
+        self.outline = Outline()
+        self._sealer = sealer
+        self._messages = self._make(source, tid)
+
+    def fill(self) -> memoryview | None:
+        """See `Producer`. Raises LocalFileError."""
+        message = next(self._messages, None)
+        if message is None:
+            return None
+        return memoryview(self._sealer.record(messages.encode(message)))
+
+    def _make(self, source: Source, tid: bytes) -> Iterator[messages.Message]:
+        first: bytes | None = tid
+        batch: list[Entry] = []
+        room = MANIFEST_BYTES
+        for entry in source.walk():
+            self.outline.add(entry)
+            batch.append(entry)
+            # Names are bounded by the source; the rest of an entry is small.
+            room -= 64 + 4 * len(entry.path) + 4 * len(str(entry.meta.get("target", "")))
+            if room < 0:
+                yield Manifest(first, tuple(batch))
+                first, batch, room = None, [], MANIFEST_BYTES
+        if batch or first is not None:
+            yield Manifest(first, tuple(batch))
+        totals = self.outline.totals()
+        yield OfferEnd(tid, totals.entries, totals.bytes)
+
+
+class PieceProducer:
+    """The chosen entries' bytes as sealed records of pieces."""
+
+    def __init__(
+        self, sealer: Sealer, source: Source, outline: Outline, chosen: Iterable[int]
+    ) -> None:
+        self.moved = 0
+        """File bytes put into records so far, zeros included."""
+        self._sealer = sealer
+        self._source = source
+        self._outline = outline
+        self._chosen = iter(chosen)
+        self._entry = -1
+        self._offset = 0
+        self._size = 0
+        room = HEADER + PIECE_OVERHEAD + RECORD + TAG
+        self._buffer = memoryview(bytearray(room))
+        self._end = room - TAG
+
+    def fill(self) -> memoryview | None:
+        """See `Producer`. Raises LocalFileError."""
+        used = HEADER
+        while self._ready() and self._end - used >= PIECE_OVERHEAD + self._least(used):
+            used = self._piece(used)
+        if used == HEADER:
+            return None
+        return self._buffer[: self._sealer.seal(self._buffer, used - HEADER)]
+
+    def _ready(self) -> bool:
+        """Stand at bytes to send, at the next entry that has some; False where there is none."""
+        while self._offset >= self._size:
+            if self._entry >= 0 and self._size:
+                self._source.check(self._entry)
+            self._entry = next(self._chosen, -1)
+            if self._entry < 0:
+                self._size = self._offset = 0
+                return False
+            self._offset, self._size = 0, self._outline.sizes[self._entry]
+        return True
+
+    def _least(self, used: int) -> int:
+        """The least room, in bytes, in which to begin the next piece."""
+        return 0 if used == HEADER else min(self._size - self._offset, _SMALLEST)
+
+    def _piece(self, used: int) -> int:
+        """Put the next piece at *used*; return where it ends."""
+        left = self._size - self._offset
+        hole = self._source.hole(self._entry, self._offset, left)
+        at = used + PIECE_OVERHEAD
+        if hole:
+            return self._zeros(used, hole)
+        room = self._buffer[at : at + min(left, self._end - at)]
+        count = self._source.read_into(self._entry, self._offset, room)
+        if count >= _SMALLEST and not room[0] and not room[count - 1]:  # else surely not all zeros
+            zeros = room[:count].tobytes() == _ZEROS[:count]
+            if zeros:
+                return self._zeros(used, count)
+        HEAD.pack_into(self._buffer, used, PIECE, PIECE_HEAD.size + count)
+        PIECE_HEAD.pack_into(self._buffer, used + HEAD.size, self._entry, self._offset, Codec.RAW)
+        self._advance(count)
+        return at + count
+
+    def _zeros(self, used: int, count: int) -> int:
+        """Put a piece of *count* zeros at *used*; return where it ends."""
+        HEAD.pack_into(self._buffer, used, PIECE, PIECE_HEAD.size + ZERO_COUNT.size)
+        PIECE_HEAD.pack_into(self._buffer, used + HEAD.size, self._entry, self._offset, Codec.ZEROS)
+        ZERO_COUNT.pack_into(self._buffer, used + PIECE_OVERHEAD, count)
+        self._advance(count)
+        return used + PIECE_OVERHEAD + ZERO_COUNT.size
+
+    def _advance(self, count: int) -> None:
+        self._offset += count
+        self.moved += count
