@@ -200,7 +200,7 @@ def test_the_policy_names_every_suite() -> None:
 )
 def test_only_the_family_asked_for_is_imported(name: str, absent: list[str]) -> None:
     code = (
-        "import sys; from croc_core import pake\n"
+        "import sys; from croc_core import handshake, pake\n"
         f"pake.suite({name!r}); sys.exit(any(m in sys.modules for m in {absent!r}))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
