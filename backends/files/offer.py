@@ -1,0 +1,163 @@
+"""What is offered to this computer: names judged one by one, kept in little memory."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+
+from backends._show import show
+from backends.files.names import BadName, Component, components, link_stays
+from backends.files.tree import TOP, Tree
+from croc_core.content import MAX_SIZE, Entry, Kind
+
+MAX_IMPLIED = 10_000
+"""Greatest number of folders that paths run through without an entry of their own."""
+MAX_SHOWN = 20
+"""How many refused or replaced names a verdict lists."""
+
+REFUSED = -1
+"""The row of an entry whose name may not be used."""
+NO_MODE = 0xFFFF
+NO_MTIME = -(1 << 63)
+
+_OFFERED = 1
+_FOLDER = 2
+
+
+class Offered:
+    """The entries of one offer. An entry has a row, a row the folder above it.
+
+    `refused` and `refused_count` tell what was left out for its name, in words safe to show. Where
+    no person is there to look (*attended* is false), a hidden name at the top is refused: files
+    such as .profile change how programs run.
+    """
+
+    def __init__(self, attended: bool) -> None:
+        self._attended = attended
+        self.tree = Tree()
+        self.rows = array("i")
+        self.refused: list[tuple[str, str]] = []
+        self.refused_count = 0
+        self._seen: dict[int, int] = {}
+        self._implied = 0
+        self._flags = bytearray()
+        self._sizes = array("q")
+        self._modes = array("H")
+        self._mtimes = array("q")
+        self._targets: dict[int, bytes] = {}
+
+    def add(self, entry: Entry) -> None:
+        """Take the next entry; whatever its name is, it raises nothing."""
+        try:
+            row = self._judge(entry)
+        except BadName as reason:
+            row = REFUSED
+            self.refused_count += 1
+            if len(self.refused) < MAX_SHOWN:
+                self.refused.append((show(entry.path), str(reason)))
+        self.rows.append(row)
+
+    def is_folder(self, row: int) -> bool:
+        """Whether *row* is a folder, offered or run through."""
+        return bool(self._flags[row] & _FOLDER)
+
+    def target(self, row: int) -> bytes | None:
+        """Where the link *row* leads; None where it is no link."""
+        return self._targets.get(row)
+
+    def size(self, row: int) -> int:
+        """Return the size of *row* in bytes, 0 for all but files."""
+        return self._sizes[row]
+
+    def mode(self, row: int) -> int | None:
+        """Return the permission bits that *row* was offered with: at most 0o777, or None."""
+        mode = self._modes[row]
+        return None if mode == NO_MODE else mode
+
+    def mtime(self, row: int) -> int | None:
+        """Return *row*'s time of change, in Unix nanoseconds, or None."""
+        mtime = self._mtimes[row]
+        return None if mtime == NO_MTIME else mtime
+
+    def taken(self, parent: int, folded: str) -> bool:
+        """Whether the offer has a name that counts as *folded* in the folder *parent*."""
+        return hash((parent, folded)) in self._seen
+
+    def _judge(self, entry: Entry) -> int:
+        if entry.kind in (Kind.TEXT, Kind.STREAM):
+            raise BadName("not supported here")
+        parts = components(entry.path)
+        if not self._attended and parts[0].name.startswith(b"."):
+            raise BadName("a hidden name is only accepted when somebody looks at it")
+        size = entry.size if entry.kind is Kind.FILE else 0
+        if size is None or not 0 <= size <= MAX_SIZE:
+            raise BadName("its size makes no sense")
+        target = entry.meta.get("target") if entry.kind is Kind.SYMLINK else None
+        if entry.kind is Kind.SYMLINK and not (
+            isinstance(target, (str, bytes)) and link_stays(len(parts) - 1, target)
+        ):
+            raise BadName("a link that leads out of what is sent")
+        row = self._place(parts, entry.kind is Kind.DIRECTORY)
+        self._sizes[row] = size
+        self._modes[row] = _mode(entry.meta.get("mode"))
+        self._mtimes[row] = _mtime(entry.meta.get("mtime"))
+        if isinstance(target, str):
+            target = target.encode("utf-8", "surrogateescape")
+        if isinstance(target, bytes):
+            self._targets[row] = target
+        return row
+
+    def _place(self, parts: list[Component], folder: bool) -> int:
+        """Return the row of a new entry; raises BadName where it collides with an earlier one."""
+        parent = self._above(parts[:-1])
+        last = parts[-1]
+        key = hash((parent, last.folded))
+        found = self._seen.get(key)
+        if found is None:
+            return self._add(key, parent, last, _OFFERED | (_FOLDER if folder else 0))
+        if self._flags[found] == _FOLDER and folder and self._is(found, parent, last):
+            self._flags[found] |= _OFFERED
+            self._implied -= 1
+            return found
+        raise BadName("another name in the offer is the same, at least to some systems")
+
+    def _above(self, parts: Iterable[Component]) -> int:
+        """Return the row of the folder that *parts* lead to, adding those that are missing."""
+        row = TOP
+        for part in parts:
+            key = hash((row, part.folded))
+            found = self._seen.get(key)
+            if found is None:
+                if self._implied >= MAX_IMPLIED:
+                    raise BadName("its folder is not in the offer")
+                self._implied += 1
+                row = self._add(key, row, part, _FOLDER)
+                continue
+            if not self._flags[found] & _FOLDER:
+                raise BadName("it lies below something that is not a folder")
+            if not self._is(found, row, part):
+                raise BadName("another name in the offer is the same, at least to some systems")
+            row = found
+        return row
+
+    def _is(self, row: int, parent: int, part: Component) -> bool:
+        return self.tree.parent(row) == parent and self.tree.name(row) == part.name
+
+    def _add(self, key: int, parent: int, part: Component, flags: int) -> int:
+        row = self.tree.add(parent, part.name)
+        self._seen[key] = row
+        self._flags.append(flags)
+        self._sizes.append(0)
+        self._modes.append(NO_MODE)
+        self._mtimes.append(NO_MTIME)
+        return row
+
+
+def _mode(value: object) -> int:
+    return value & 0o777 if isinstance(value, int) else NO_MODE
+
+
+def _mtime(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_SIZE:
+        return value
+    return NO_MTIME

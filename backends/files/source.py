@@ -1,0 +1,287 @@
+"""The sender's end: walks what is to be sent, and reads it piece by piece."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from backends._show import show
+from backends.files.confine import READ, Descriptors
+from backends.files.names import MAX_DEPTH, fold, link_stays
+from backends.files.tree import TOP, Tree
+from backends.files.trouble import local_error
+from croc_core.content import Entry, Kind
+from croc_core.errors import LocalFileError, LocalProtocolError
+
+_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+
+
+class _LeftOut(Exception):  # noqa: N818 - a verdict, not a fault
+    """Why a thing is not sent: the end of a sentence that begins with its name."""
+
+
+class _Frame(NamedTuple):
+    """A folder on the way down: its row, its path as sent, its names still to visit."""
+
+    row: int
+    prefix: bytes
+    names: Iterator[bytes]
+    identity: tuple[int, int]
+
+
+class FileSource:
+    """Offers *paths* (files and folders) and what is below them; a `croc_core.content.Source`.
+
+    Raises LocalFileError at once where a path is missing, unreadable, no file or folder, or has
+    the name of another one; nothing is walked before `walk`. A path that is itself a link is
+    followed; links below it are kept as links where they stay inside what is sent, or are all
+    followed with *follow*. *say* gets a sentence, safe to show, for each thing that is left out.
+    Not safe for use by two threads at once. It holds some 60 bytes and the name of each entry.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str | bytes | os.PathLike[str]],
+        *,
+        follow: bool = False,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._follow = follow
+        self._say = say
+        self._tops = _named([os.fsencode(path) for path in paths])
+        self._folders = Descriptors(self._open_folder, 32)
+        self._files = Descriptors(self._open_file, 16)
+        self._reset()
+        for name, path in self._tops.items():
+            self._check_top(name, path)
+
+    def walk(self) -> Iterator[Entry]:
+        """See `Source.walk`: a folder comes before what it holds, names are in order."""
+        self._reset()
+        stack = [_Frame(TOP, b"", iter(self._tops), (0, 0))]
+        while stack:
+            name = next(stack[-1].names, None)
+            if name is None:
+                stack.pop()
+                continue
+            try:
+                entry = self._visit(stack, name)
+            except _LeftOut as why:
+                self._say(f'Left out: "{show(stack[-1].prefix + name)}" {why}.')
+            except OSError as error:
+                if len(stack) == 1:
+                    raise local_error(error, "read", self._tops[name]) from None
+                self._say(f'Left out: "{show(stack[-1].prefix + name)}" {_reason(error)}.')
+            else:
+                yield entry
+
+    def read_into(self, entry: int, offset: int, buffer: memoryview) -> int:
+        """See `Source.read_into`."""
+        left = self._size(entry) - offset
+        if left <= 0 or not buffer:
+            return 0
+        if left < len(buffer):
+            buffer = buffer[:left]
+        try:
+            count = os.preadv(self._files.get(entry), [buffer], offset)
+        except OSError as error:
+            raise local_error(error, "read", self._tree.path(entry)) from None
+        if count == 0:
+            raise self._changed(entry)
+        return count
+
+    def hole(self, entry: int, offset: int, length: int) -> int:
+        """See `Source.hole`; only files that take up less than their size are looked at."""
+        if not self._sparse[entry]:
+            return 0
+        end = min(offset + length, self._size(entry))
+        try:
+            data = os.lseek(self._files.get(entry), offset, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # nothing but a hole up to the end
+                return max(end - offset, 0)
+            return 0
+        return max(min(data, end) - offset, 0)
+
+    def check(self, entry: int) -> None:
+        """See `Source.check`; *entry*'s descriptor is given back."""
+        self._size(entry)
+        if self._kinds[entry] != Kind.FILE:
+            return
+        try:
+            info = os.fstat(self._files.get(entry))
+        except OSError as error:
+            raise local_error(error, "read", self._tree.path(entry)) from None
+        if _stamp(info) != self._stamps[entry]:
+            raise self._changed(entry)
+        self._files.drop(entry)
+
+    def close(self) -> None:
+        """See `Source.close`."""
+        self._folders.close()
+        self._files.close()
+
+    # -- the walk
+
+    def _reset(self) -> None:
+        self.close()
+        self._tree = Tree()
+        self._kinds = bytearray()
+        self._sparse = bytearray()
+        self._sizes = array("q")
+        self._stamps = array("q")
+
+    def _check_top(self, name: bytes, path: bytes) -> None:
+        try:
+            info = os.stat(path)
+            if not (stat.S_ISDIR(info.st_mode) or stat.S_ISREG(info.st_mode)):
+                raise LocalFileError(
+                    f'Cannot send "{show(path)}": it is neither a file nor a folder.',
+                    "Name a file or a folder.",
+                )
+            os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+        except OSError as error:
+            raise local_error(error, "read", path) from None
+
+    def _visit(self, stack: list[_Frame], name: bytes) -> Entry:
+        """Return the entry of *name* in the topmost frame; a folder is put on the stack.
+
+        Raises _LeftOut where it is not to be sent, OSError where it cannot be looked at.
+        """
+        frame = stack[-1]
+        path = frame.prefix + name
+        info = self._stat(frame.row, name)
+        if stat.S_ISREG(info.st_mode):
+            if frame.row != TOP and not os.access(
+                name, os.R_OK, dir_fd=self._folders.get(frame.row)
+            ):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            self._add(frame.row, name, Kind.FILE, info)
+            return Entry(Kind.FILE, _text(path), info.st_size, _meta(info))
+        if stat.S_ISDIR(info.st_mode):
+            return self._enter(stack, name, info)
+        if stat.S_ISLNK(info.st_mode):
+            return self._link(stack, name, info)
+        raise _LeftOut("is neither a file nor a folder")
+
+    def _enter(self, stack: list[_Frame], name: bytes, info: os.stat_result) -> Entry:
+        frame = stack[-1]
+        identity = (info.st_dev, info.st_ino)
+        if len(stack) > MAX_DEPTH - 1:
+            raise _LeftOut("lies too deep")
+        if self._follow and any(above.identity == identity for above in stack):
+            raise _LeftOut("is a link that leads round in a circle")
+        fd = self._open(frame.row, name, READ)
+        try:
+            names = sorted(map(os.fsencode, os.listdir(fd)))
+        finally:
+            os.close(fd)
+        path = frame.prefix + name
+        row = self._add(frame.row, name, Kind.DIRECTORY, info)
+        stack.append(_Frame(row, path + b"/", iter(names), identity))
+        return Entry(Kind.DIRECTORY, _text(path), 0, _meta(info))
+
+    def _link(self, stack: list[_Frame], name: bytes, info: os.stat_result) -> Entry:
+        frame = stack[-1]
+        target = os.readlink(name, dir_fd=self._folders.get(frame.row))
+        if not link_stays(len(stack) - 1, target):
+            raise _LeftOut("is a link that leads out of what is sent")
+        self._add(frame.row, name, Kind.SYMLINK, info)
+        meta = {**_meta(info), "target": _text(target)}
+        return Entry(Kind.SYMLINK, _text(frame.prefix + name), 0, meta)
+
+    def _stat(self, parent: int, name: bytes) -> os.stat_result:
+        if parent == TOP:
+            return os.stat(self._tops[name])
+        folder = self._folders.get(parent)
+        return os.stat(name, dir_fd=folder, follow_symlinks=self._follow)
+
+    def _add(self, parent: int, name: bytes, kind: Kind, info: os.stat_result) -> int:
+        size = info.st_size if kind is Kind.FILE else 0
+        self._kinds.append(kind)
+        self._sparse.append(info.st_blocks * 512 < size)
+        self._sizes.append(size)
+        self._stamps.append(_stamp(info))
+        return self._tree.add(parent, name)
+
+    # -- descriptors
+
+    def _open(self, parent: int, name: bytes, flags: int) -> int:
+        if parent == TOP:
+            return os.open(self._tops[name], flags & ~os.O_NOFOLLOW)
+        if self._follow:
+            flags &= ~os.O_NOFOLLOW
+        return os.open(name, flags, dir_fd=self._folders.get(parent))
+
+    def _open_folder(self, row: int) -> int:
+        return self._open(self._tree.parent(row), self._tree.name(row), READ)
+
+    def _open_file(self, row: int) -> int:
+        """Open *row* for reading; raises LocalFileError where it is not what was walked."""
+        fd = self._open(self._tree.parent(row), self._tree.name(row), _FILE)
+        if _stamp(os.fstat(fd)) != self._stamps[row]:
+            os.close(fd)
+            raise self._changed(row)
+        return fd
+
+    def _size(self, entry: int) -> int:
+        if not 0 <= entry < len(self._sizes):
+            raise LocalProtocolError("no such entry")
+        return self._sizes[entry]
+
+    def _changed(self, entry: int) -> LocalFileError:
+        return LocalFileError(
+            f'"{show(self._tree.path(entry))}" changed while it was being sent.',
+            "Send it again once it is at rest.",
+        )
+
+
+def _named(paths: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Return the absolute form of each of *paths* under the name that it is sent with."""
+    if not paths:
+        raise LocalFileError("There is nothing to send.", "Name a file or a folder.")
+    tops: dict[bytes, bytes] = {}
+    folded: dict[str, bytes] = {}
+    for path in map(os.path.abspath, paths):
+        name = os.path.basename(path)
+        if not name:
+            raise LocalFileError("The topmost folder has no name.", "Name a folder below it.")
+        earlier = folded.setdefault(fold(name.decode("utf-8", "surrogateescape")), path)
+        if earlier is not path:
+            raise LocalFileError(
+                f'"{show(earlier)}" and "{show(path)}" would arrive under one name.',
+                "Send them one after the other, or rename one of them.",
+            )
+        tops[name] = path
+    return tops
+
+
+def _stamp(info: os.stat_result) -> int:
+    """Return a number that differs, but for chance, where a file has changed."""
+    return hash((info.st_size, info.st_mtime_ns, info.st_ino, info.st_dev))
+
+
+def _text(name: bytes) -> str | bytes:
+    try:
+        return name.decode("utf-8")
+    except UnicodeDecodeError:
+        return name
+
+
+def _meta(info: os.stat_result) -> dict[str, int | str | bytes | bool | None]:
+    meta: dict[str, int | str | bytes | bool | None] = {"mode": info.st_mode & 0o777}
+    if abs(info.st_mtime_ns) < 1 << 63:
+        meta["mtime"] = info.st_mtime_ns
+    return meta
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.EACCES:
+        return "cannot be read (permission denied)"
+    if error.errno in (errno.ENOENT, errno.ELOOP):
+        return "leads nowhere"
+    return f"cannot be read ({os.strerror(error.errno or 0)})"
