@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
-from typing import Annotated, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -21,6 +21,12 @@ MAX_ENTRIES = 1 << 31
 Offset = Annotated[int, Meta(ge=0, le=MAX_SIZE)]
 Index = Annotated[int, Meta(ge=0, lt=MAX_ENTRIES)]
 
+if TYPE_CHECKING:
+    Name: TypeAlias = str | bytes
+    Value: TypeAlias = int | str | bytes | bool | None
+else:  # msgspec has no union of str and bytes: `Entry` itself looks at what came
+    Name = Value = Any
+
 
 class Kind(enum.IntEnum):
     """What an entry is."""
@@ -30,6 +36,10 @@ class Kind(enum.IntEnum):
     SYMLINK = 2
     TEXT = 3
     STREAM = 4
+
+
+EMPTY = (Kind.DIRECTORY, Kind.SYMLINK)
+"""Kinds of entries that have no bytes of their own."""
 
 
 class Codec(enum.IntEnum):
@@ -51,9 +61,21 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     """
 
     kind: Kind
-    path: str | bytes
+    path: Name
     size: Offset | None
-    meta: dict[str, int | str | bytes | bool | None]
+    meta: dict[str, Value]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a path or a value of another type, or a size against the kind."""
+        if not isinstance(self.path, (str, bytes)):
+            raise ValueError("a path is neither text nor bytes")
+        for value in self.meta.values():
+            if value is not None and not isinstance(value, (int, str, bytes)):
+                raise ValueError("a value of meta has a type that is not allowed")
+        if (self.size is None) != (self.kind is Kind.STREAM):
+            raise ValueError("a stream has no size, all else has one")
+        if self.size and self.kind in EMPTY:
+            raise ValueError("a directory or a symlink has size 0")
 
 
 class Span(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

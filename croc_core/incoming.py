@@ -62,6 +62,7 @@ class Reader:
         self._parser: Parser | None = None
         self._unit: Unit | None = None
         self._eof = False
+        self._broken: Exception | None = None
 
     @property
     def moved(self) -> int:
@@ -95,9 +96,18 @@ class Reader:
     # ---- as a backend sees it
 
     def ready(self) -> bool:
-        """See `Consumer`. Raises RemoteProtocolError for bytes that are not allowed."""
-        while self._unit is None and self._step():
-            pass
+        """See `Consumer`. Raises RemoteProtocolError for bytes that are not allowed.
+
+        What was raised once, here or by the sink, is raised ever after: nothing behind it is read.
+        """
+        if self._broken is not None:
+            raise self._broken
+        try:
+            while self._unit is None and self._step():
+                pass
+        except Exception as error:
+            self._broken = error
+            raise
         if self._unit is None and self._eof:
             if self._filled or (self._parser is not None and not self._parser.between):
                 self._unit = End(whole=False)

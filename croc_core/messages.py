@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import Meta
 
-from croc_core.content import MAX_ENTRIES, MAX_SIZE, Codec, Entry, Index, Offset, Span
+from croc_core.content import MAX_ENTRIES, MAX_PIECE, MAX_SIZE, Codec, Entry, Index, Offset, Span
 from croc_core.errors import Party, RemoteProtocolError
 
 HEAD = struct.Struct(">BI")
@@ -192,7 +192,7 @@ def still_here() -> bytes:
 def check_head(kind: int, length: int) -> None:
     """Raise RemoteProtocolError for a type that is not known or a length over its bound."""
     if kind == PIECE:
-        if not PIECE_HEAD.size <= length <= PIECE_HEAD.size + (1 << 20):
+        if not PIECE_HEAD.size <= length <= PIECE_HEAD.size + MAX_PIECE:
             raise RemoteProtocolError(Party.PEER, "a piece has an impossible length")
     elif kind in _decoders:
         if length > MAX_CONTROL:

@@ -10,8 +10,9 @@ from array import array
 from collections.abc import Iterable, Iterator
 
 from croc_core import messages
-from croc_core.content import Codec, Entry, Kind, Source, Totals
-from croc_core.messages import HEAD, PIECE, PIECE_HEAD, ZERO_COUNT, Manifest, OfferEnd
+from croc_core.content import EMPTY, MAX_SIZE, Codec, Entry, Kind, Source, Totals
+from croc_core.errors import LocalProtocolError
+from croc_core.messages import HEAD, PIECE, PIECE_HEAD, ZERO_COUNT, Manifest, OfferEnd, Size
 from croc_core.seal import HEADER, TAG, Sealer
 
 PIECE_OVERHEAD = HEAD.size + PIECE_HEAD.size
@@ -70,13 +71,14 @@ class ManifestProducer:
         batch: list[Entry] = []
         room = MANIFEST_BYTES
         for entry in source.walk():
-            self.outline.add(entry)
-            batch.append(entry)
             # Names are bounded by the source; the rest of an entry is small.
-            room -= 64 + 4 * len(entry.path) + 4 * len(str(entry.meta.get("target", "")))
-            if room < 0:
+            length = 64 + 4 * len(entry.path) + 4 * len(str(entry.meta.get("target", "")))
+            if batch and length > room:
                 yield Manifest(first, tuple(batch))
                 first, batch, room = None, [], MANIFEST_BYTES
+            self.outline.add(entry)
+            batch.append(entry)
+            room -= length
         if batch or first is not None:
             yield Manifest(first, tuple(batch))
         totals = self.outline.totals()
@@ -91,13 +93,16 @@ class PieceProducer:
     ) -> None:
         self.moved = 0
         """File bytes put into records so far, zeros included."""
+        self.sizes: list[Size] = []
+        """Of the streams that have ended, in order."""
         self._sealer = sealer
         self._source = source
         self._outline = outline
         self._chosen = iter(chosen)
         self._entry = -1
         self._offset = 0
-        self._size = 0
+        self._size = 0  # of the entry; of a stream, MAX_SIZE until its end is seen
+        self._stream = False
         room = HEADER + PIECE_OVERHEAD + RECORD + TAG
         self._buffer = memoryview(bytearray(room))
         self._end = room - TAG
@@ -105,7 +110,7 @@ class PieceProducer:
     def fill(self) -> memoryview | None:
         """See `Producer`. Raises LocalFileError."""
         used = HEADER
-        while self._ready() and self._end - used >= PIECE_OVERHEAD + self._least(used):
+        while self._ready() and self._fits(used):
             used = self._piece(used)
         if used == HEADER:
             return None
@@ -114,36 +119,53 @@ class PieceProducer:
     def _ready(self) -> bool:
         """Stand at bytes to send, at the next entry that has some; False where there is none."""
         while self._offset >= self._size:
-            if self._entry >= 0 and self._size:
+            if self._entry >= 0 and self._outline.kinds[self._entry] not in EMPTY:
                 self._source.check(self._entry)
             self._entry = next(self._chosen, -1)
+            self._offset = self._size = 0
             if self._entry < 0:
-                self._size = self._offset = 0
                 return False
-            self._offset, self._size = 0, self._outline.sizes[self._entry]
+            size = self._outline.sizes[self._entry]
+            self._stream = size < 0
+            self._size = MAX_SIZE if self._stream else size
         return True
 
-    def _least(self, used: int) -> int:
-        """The least room, in bytes, in which to begin the next piece."""
-        return 0 if used == HEADER else min(self._size - self._offset, _SMALLEST)
+    def _fits(self, used: int) -> bool:
+        """Whether the next piece begins in this record, *used* bytes of which are taken."""
+        if used == HEADER:
+            return True
+        if self._stream:  # a read may wait: what is at hand goes first
+            return False
+        least = max(ZERO_COUNT.size, min(self._size - self._offset, _SMALLEST))
+        return self._end - used >= PIECE_OVERHEAD + least
 
     def _piece(self, used: int) -> int:
         """Put the next piece at *used*; return where it ends."""
         left = self._size - self._offset
-        hole = self._source.hole(self._entry, self._offset, left)
-        at = used + PIECE_OVERHEAD
+        hole = 0 if self._stream else self._source.hole(self._entry, self._offset, left)
         if hole:
             return self._zeros(used, hole)
-        room = self._buffer[at : at + min(left, self._end - at)]
+        at = used + PIECE_OVERHEAD
+        room = self._buffer[at : min(at + left, self._end)]
         count = self._source.read_into(self._entry, self._offset, room)
-        if count >= _SMALLEST and not room[0] and not room[count - 1]:  # else surely not all zeros
-            zeros = room[:count].tobytes() == _ZEROS[:count]
-            if zeros:
-                return self._zeros(used, count)
+        if not count:
+            return self._ended(used)
+        # Most data is told from zeros by its first or its last byte.
+        dull = count >= _SMALLEST and not room[0] and not room[count - 1]
+        if dull and room[:count].tobytes() == _ZEROS[:count]:
+            return self._zeros(used, count)
         HEAD.pack_into(self._buffer, used, PIECE, PIECE_HEAD.size + count)
         PIECE_HEAD.pack_into(self._buffer, used + HEAD.size, self._entry, self._offset, Codec.RAW)
         self._advance(count)
         return at + count
+
+    def _ended(self, used: int) -> int:
+        """The source has no more of this entry: right for a stream alone."""
+        if not self._stream:
+            raise LocalProtocolError("a source ended an entry early without a word")
+        self.sizes.append(Size(self._entry, self._offset))
+        self._size = self._offset
+        return used
 
     def _zeros(self, used: int, count: int) -> int:
         """Put a piece of *count* zeros at *used*; return where it ends."""

@@ -107,10 +107,12 @@ class Sealer(_Stream):
 class Opener(_Stream):
     """Opens the records of one direction."""
 
+    _forged = False
+
     def length(self, header: bytes) -> int:
         """Return the ciphertext's length; RemoteProtocolError where *header* is not allowed."""
         length = int.from_bytes(header, "big") & ~LAST
-        if self.ended:
+        if self.ended or self._forged:
             raise RemoteProtocolError(Party.PEER, "a record after the last one")
         if not TAG <= length <= MAX_PLAIN + TAG:
             raise RemoteProtocolError(Party.PEER, "a record has an impossible length")
@@ -126,7 +128,7 @@ class Opener(_Stream):
         try:
             self._cipher.decrypt_into(self._nonce(last), cipher, header, plain)
         except InvalidTag:
-            self.ended = True
+            self._forged = True
             text = "a record is not genuine: it was changed, lost or moved on its way"
             raise RemoteProtocolError(Party.PEER, text) from None
         self._count(last)
