@@ -5,7 +5,8 @@ A request with a field that is not named here is refused; a reply may carry more
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -19,7 +20,15 @@ MAX_WAIT = 25.0
 ChannelName = Annotated[str, Meta(pattern=r"\A[0-9a-z]{1,32}\Z")]
 CurveName = Annotated[str, Meta(pattern=r"\A[0-9a-z]{1,32}\Z")]
 Hex16 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{32}\Z")]
-Value = Annotated[str, Meta(max_length=MAX_VALUE, pattern=r"\A[A-Za-z0-9_-]+\Z")]
+Value = Annotated[
+    str,
+    Meta(
+        min_length=2,
+        max_length=MAX_VALUE,
+        pattern=r"\A(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2,3})?\Z",
+    ),
+]
+"""base64url without padding, of a length that bytes can have; the relay reads no more into it."""
 Token = Annotated[str, Meta(min_length=1, max_length=256)]
 Count = Annotated[int, Meta(ge=0)]
 
@@ -33,6 +42,10 @@ class Join(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     protocol: int = 1
     nonce: Hex16 | UnsetType = UNSET
     token: Token | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.role is Role.RECIPIENT and self.channel is UNSET:
+            raise ValueError("a recipient names the channel - at `$.channel`")
 
 
 class Update(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -86,12 +99,63 @@ class State(msgspec.Struct, frozen=True):
 
 
 class Error(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of every reply that is not 200."""
+    """The body of every reply that is not 200.
+
+    `by` and `reason` stand only in the 410 that a member of a closed channel gets: the role that
+    closed it, or "relay", and why, where that was said.
+    """
 
     code: str
     message: str = ""
     by: str | None = None
     reason: str | None = None
+
+
+# ---- what an update asks for
+
+
+class Look(NamedTuple):
+    """Change nothing."""
+
+
+class PutX(NamedTuple):
+    """Set x. `curve` repeats the join's, or is left out."""
+
+    x: str
+    curve: str | None = None
+
+
+class PutY(NamedTuple):
+    """Set y and hh_k."""
+
+    y: str
+    hh_k: str
+
+
+class PutProof(NamedTuple):
+    """Set h_k."""
+
+    h_k: str
+
+
+class Close(NamedTuple):
+    """Close the channel, and perhaps say why."""
+
+    reason: Reason | None = None
+
+
+Action = Look | PutX | PutY | PutProof | Close
+
+_ACTIONS: dict[frozenset[str], Callable[..., Action]] = {
+    frozenset(): Look,
+    frozenset({"x"}): PutX,
+    frozenset({"x", "curve"}): PutX,
+    frozenset({"y", "hh_k"}): PutY,
+    frozenset({"h_k"}): PutProof,
+    frozenset({"close"}): Close,
+    frozenset({"close", "reason"}): Close,
+}
+_SAYS_NOTHING = frozenset({"channel", "uuid", "since", "wait"})
 
 
 T = TypeVar("T")
@@ -123,3 +187,20 @@ def decode_request(data: bytes, kind: type[T]) -> T:
 def fields(update: Update) -> dict[str, Any]:
     """The fields of *update* that are set, by name."""
     return {f: v for f in update.__struct_fields__ if (v := getattr(update, f)) is not UNSET}
+
+
+def action_of(update: Update) -> Action:
+    """Return the one thing that *update* asks for.
+
+    Raises ValueError with a sentence for the asker where its fields do not go together.
+    """
+    given = {f: v for f, v in fields(update).items() if f not in _SAYS_NOTHING}
+    kind = _ACTIONS.get(frozenset(given))
+    if kind is None:
+        raise ValueError(
+            f"{', '.join(given)} in one request: send x (with curve), or y with hh_k, "
+            "or h_k, or close (with reason)"
+        )
+    if given.pop("close", True) is not True:
+        raise ValueError("close can only be true")
+    return kind(**given)
