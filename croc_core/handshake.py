@@ -364,4 +364,4 @@ def check_hello(data: bytes, role: Role, connection: int) -> None:
 
 
 def _is_hello(data: bytes, role: Role, connection: int) -> bool:
-    return len(data) == HELLO_LENGTH[role] and data[:-KEY] == _hello_prefix(role, connection)
+    return data[:-KEY] == _hello_prefix(role, connection)

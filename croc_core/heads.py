@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from croc_core.encoding import b64url_decode, b64url_encode, lv_cat, lv_split
 from croc_core.errors import Party, RemoteProtocolError
-from croc_core.values import MAX_VALUE, VERSION
+from croc_core.values import VERSION
 
 MAX_HEAD = 1024
 """Greatest length of a head, in bytes."""
@@ -107,8 +107,6 @@ def framed(head: bytes, share: bytes) -> str:
 def unframed(text: str) -> tuple[bytes, bytes]:
     """Return the head and the share of x or y."""
     try:
-        if len(text) > MAX_VALUE:
-            raise ValueError("too long")
         head, share = lv_split(b64url_decode(text), 2)
     except ValueError:
         raise RemoteProtocolError(Party.PEER, "the other side's share makes no sense") from None

@@ -463,6 +463,9 @@ def _hellos(connection: int) -> tuple[bytes, bytes]:
         (0, _hellos(1), b""),
         (0, _hellos(0)[::-1], b""),
         (0, (_hellos(0)[0], b""), b""),
+        (0, (b"", _hellos(0)[1]), b""),
+        (0, (_hellos(1)[0], _hellos(0)[1]), b""),
+        (0, (_hellos(0)[0], _hellos(1)[1]), b""),
     ],
 )
 def test_a_stream_key_needs_what_belongs_together(
