@@ -11,12 +11,10 @@ from dataclasses import dataclass
 
 from croc_core.content import Sink
 from croc_core.errors import LocalProtocolError, Party, RemoteProtocolError
+from croc_core.identify import MAX_REPLY
 from croc_core.messages import Message
 from croc_core.parser import Parser
 from croc_core.seal import HEADER, MAX_PLAIN, TAG, Opener
-
-MAX_LINE = 64
-"""Longest answer of a relay to an identification line, newline included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ class Reader:
     def buffer(self) -> memoryview:
         """See `Consumer`."""
         if self._opener is None:
-            end = self._expect or MAX_LINE
+            end = self._expect or MAX_REPLY
         elif self._filled < HEADER:
             end = HEADER
         else:
@@ -142,7 +140,7 @@ class Reader:
     def _line(self) -> bool:
         at = bytes(self._buffer[: self._filled]).find(b"\n")
         if at < 0:
-            if self._filled >= MAX_LINE:
+            if self._filled >= MAX_REPLY:
                 raise RemoteProtocolError(Party.RELAY, "the relay's data port makes no sense")
             return False
         self._unit = Line(self._cut(at + 1))

@@ -1,0 +1,190 @@
+"""The sentences of the failures that a machine can end in: what happened, whose side, what to do.
+
+Text from the relay or the peer never stands in them, only words chosen here.
+"""
+
+from __future__ import annotations
+
+from croc_core.errors import Code, Failure, Party
+from croc_core.values import Reason
+
+NEW_CODE = "The code is used up: start again with a new one."
+
+
+def timed_out(what: str, *, burnt: bool = False) -> Failure:
+    """Nothing came in time; *what* was waited for."""
+    hint = NEW_CODE if burnt else "Check the network on both sides and try again."
+    return Failure(Code.TIMEOUT, Party.PEER, f"Gave up waiting for {what}.", hint)
+
+
+def interrupted(code: Code) -> Failure:
+    """The person or a signal ended the run."""
+    return Failure(code, Party.LOCAL, "Stopped before the end.", "Nothing that arrived is lost.")
+
+
+def unreachable(cause: str) -> Failure:
+    """The relay could not be reached."""
+    return Failure(
+        Code.RELAY_UNREACHABLE,
+        Party.RELAY,
+        f"The relay cannot be reached: {cause}.",
+        "Check its address (--relay or CROC_RELAY) and the network.",
+    )
+
+
+_REFUSALS: dict[str, tuple[str, str]] = {
+    "token": ("The relay wants a token to open channels.", "Set CROC_TOKEN, or ask who runs it."),
+    "channel_full": (
+        "Two other addresses are in this channel already.",
+        "Somebody else joined it, or an address changed: start again with a new code.",
+    ),
+    "no_such_channel": (
+        "The relay has no such channel.",
+        "Check the code, and that the sender still waits and uses this relay.",
+    ),
+    "occupied": (
+        "Somebody else is in this channel already.",
+        "Check the code; if it is right, start again with a new one.",
+    ),
+    "curve": ("The sender chose another curve.", "Leave --curve out, or give the sender's."),
+    "closed": ("The channel is closed.", "Start again with a new code."),
+    "too_many": ("The relay has had too many requests from here.", "Wait a minute; try again."),
+    "busy": ("The relay is full.", "Try again later, or use another relay."),
+    "not_yours": ("The relay says that this channel is not ours.", "Start again with a new code."),
+}
+
+
+def refused(word: str, status: int, *, burnt: bool = False) -> Failure:
+    """The relay answered with an error; *word* is its `code`, if we know it."""
+    message, hint = _REFUSALS.get(
+        word, (f"The relay refused the request (status {status}).", "Try another relay.")
+    )
+    return Failure(Code.RELAY_REFUSED, Party.RELAY, message, NEW_CODE if burnt else hint)
+
+
+def relay_broke(why: str, *, burnt: bool = False) -> Failure:
+    """The relay sent what the protocol does not allow."""
+    hint = NEW_CODE if burnt else "Is this address a croc relay? Try another one."
+    return Failure(Code.PROTOCOL_ERROR, Party.RELAY, f"The relay makes no sense: {why}.", hint)
+
+
+def peer_broke(why: str) -> Failure:
+    """The other side sent what the protocol does not allow, or somebody between changed it."""
+    return Failure(
+        Code.PROTOCOL_ERROR,
+        Party.PEER,
+        f"The other side broke the protocol: {why}.",
+        "Start again with a new code; if it happens again, compare the versions of both sides.",
+    )
+
+
+def version(spoken: str) -> Failure:
+    """The two ends speak different versions of the protocol."""
+    return Failure(
+        Code.VERSION, Party.PEER, f"The versions do not fit: {spoken}.", "Update the older side."
+    )
+
+
+def wrong_code_sender() -> Failure:
+    """The recipient's proof did not fit: seen by the sender."""
+    return Failure(
+        Code.WRONG_CODE,
+        Party.PEER,
+        "The other side typed a different code, so nothing was sent.",
+        "Nobody can try again with this code: send again and tell them the new one.",
+    )
+
+
+def wrong_code_recipient() -> Failure:
+    """The sender closed the channel because our proof did not fit."""
+    return Failure(
+        Code.WRONG_CODE,
+        Party.LOCAL,
+        "The code is not the sender's, so nothing was received.",
+        "It can be tried only once: ask the sender to send again and for the new code.",
+    )
+
+
+def false_proof() -> Failure:
+    """H(k) did not fit: whoever answered does not hold the secret."""
+    return Failure(
+        Code.WRONG_CODE,
+        Party.PEER,
+        "The sender could not prove that it knows the code.",
+        "Somebody may be in between: ask the sender to send again with a new code.",
+    )
+
+
+def declined_by_peer() -> Failure:
+    """The recipient did not want the offer."""
+    return Failure(Code.DECLINED, Party.PEER, "The other side declined.", "Nothing was sent.")
+
+
+def declined_here() -> Failure:
+    """The person, or the flags, declined the offer."""
+    return Failure(
+        Code.DECLINED, Party.LOCAL, "Declined; nothing was written.", "Use --yes to accept unasked."
+    )
+
+
+_STOPPED: dict[str, str] = {
+    Reason.CANCELLED: "The other side cancelled.",
+    Reason.FAILED: "The other side had to stop.",
+    Reason.DONE: "The other side says that it has finished.",
+}
+
+_PROBLEMS: dict[str, str] = {
+    Code.LOCAL_FILE: "The other side had trouble with its files or its disk.",
+    Code.TIMEOUT: "The other side gave up waiting.",
+    Code.SIGINT: "The other side cancelled.",
+    Code.SIGTERM: "The other side was shut down.",
+    Code.PROTOCOL_ERROR: "The other side says that what we sent makes no sense.",
+}
+
+
+def stopped_by_peer(word: str) -> Failure:
+    """The peer told why it stops: a close reason, or the word of a `Problem`."""
+    message = _STOPPED.get(word) or _PROBLEMS.get(word) or "The other side had to stop."
+    return Failure(
+        Code.PEER_LEFT, Party.PEER, message, "Ask them what happened, then start with a new code."
+    )
+
+
+def peer_vanished(cause: str) -> Failure:
+    """The data connection broke, and nobody said why."""
+    return Failure(
+        Code.PEER_LEFT,
+        Party.PEER,
+        f"The connection to the other side broke ({cause}).",
+        "Check the network on both sides, then start again with a new code.",
+    )
+
+
+def unconfirmed(cause: str) -> Failure:
+    """All was sent, but the receipt did not come."""
+    return Failure(
+        Code.UNCONFIRMED,
+        Party.PEER,
+        f"Everything was sent, but the receipt did not come ({cause}).",
+        "It probably arrived: ask the other side before you send it again.",
+    )
+
+
+def too_many_entries(limit: int) -> Failure:
+    """The offer holds more entries than we take."""
+    return Failure(
+        Code.LOCAL_FILE,
+        Party.LOCAL,
+        f"The offer holds more than {limit} files and folders.",
+        "Raise --max-files if that is right.",
+    )
+
+
+def nothing_usable() -> Failure:
+    """Not one name of the offer can be used here."""
+    return Failure(
+        Code.DECLINED,
+        Party.PEER,
+        "Nothing of the offer can be written here safely; nothing was.",
+        "Ask the other side to rename the files, or receive into another folder.",
+    )

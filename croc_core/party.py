@@ -1,0 +1,440 @@
+"""What the sender and the recipient share: their seat, their ways to end, the relay's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+import msgspec
+
+from croc_core import failures, wire
+from croc_core.errors import Failure, RemoteProtocolError
+from croc_core.handshake import HELLO_LENGTH, Session, check_hello, hello, stream_key
+from croc_core.identify import Welcome, encode_line, parse_reply
+from croc_core.messages import Message, Problem
+from croc_core.party_io import (
+    Effect,
+    Garbled,
+    Hang,
+    Heard,
+    Identified,
+    Input,
+    Interrupted,
+    LinkEnded,
+    LocalBroke,
+    Post,
+    Replied,
+    Secure,
+    Speak,
+    Unanswered,
+    Woke,
+)
+from croc_core.table import Row, row
+from croc_core.values import Entropy, Reason, Role
+
+POLL = wire.MAX_WAIT
+"""How long a long poll may take, in seconds."""
+RETRY = 0.5
+"""Pause before a request that got no answer is sent again, in seconds."""
+LINK = 0
+"""The data connection that carries everything but further pieces."""
+
+Step = tuple[Any, tuple[Effect, ...]]
+
+
+class Patience(NamedTuple):
+    """Longest waits, in seconds."""
+
+    request: float = 30.0
+    """For the relay's answer, retries included; a long poll may take `POLL` longer."""
+    meeting: float = 86400.0
+    """For the other person to join, in all."""
+    staple: float = 120.0
+    """For the other side's TCP connection."""
+    progress: float = 60.0
+    """On a data connection without a byte."""
+    person: float = 3600.0
+    """For the person's decision."""
+    parting: float = 3.0
+    """For the relay to take note of the end."""
+    farewell: float = 5.0
+    """For the sender to hang up after the receipt (docs/protocol.md, "Order of the end")."""
+
+
+# ---- values that states carry
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Our place in a channel."""
+
+    channel: str
+    uuid: str
+    port: int
+    """Of data connection 0."""
+
+    def post(self, *, since: int | None = None, after: float = 0.0, **changes: str | bool) -> Post:
+        """The request that makes *changes*, or with *since* waits for news."""
+        waiting = since is not None
+        body = wire.Update(
+            self.channel,
+            self.uuid,
+            **changes,  # type: ignore[arg-type]
+            since=since if since is not None else msgspec.UNSET,
+            wait=POLL if waiting else msgspec.UNSET,
+        )
+        return Post("/channel", wire.encode(body), after, POLL if waiting else 0.0)
+
+    def line(self) -> bytes:
+        """What identifies us on a data port."""
+        return encode_line(self.channel, self.uuid)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamKeys:
+    """The keys of one direction of one connection, by their number g."""
+
+    session: Session = field(repr=False)
+    direction: Role
+    connection: int
+    hello_s: bytes = field(repr=False)
+    hello_r: bytes = field(repr=False)
+    transfer: bytes = b""
+
+    def __call__(self, g: int) -> bytes:
+        """Return the 32-byte key number *g*."""
+        return stream_key(
+            self.session,
+            self.direction,
+            self.connection,
+            self.hello_s,
+            self.hello_r,
+            self.transfer,
+            g,
+        )
+
+
+def secure(session: Session, mine: Role, ours: bytes, theirs: bytes) -> Secure:
+    """The effect that begins sealed records once both hellos are known."""
+    hellos = (ours, theirs) if mine is Role.SENDER else (theirs, ours)
+    return Secure(
+        LINK,
+        session.aead,
+        StreamKeys(session, mine, LINK, *hellos),
+        StreamKeys(session, mine.other, LINK, *hellos),
+    )
+
+
+def own_hello(mine: Role, entropy: Entropy) -> bytes:
+    """A fresh hello; drawn only once its dial has been answered."""
+    return hello(mine, LINK, entropy(32))
+
+
+def peer_hello_length(mine: Role) -> int:
+    """How many bytes the other side's hello has."""
+    return HELLO_LENGTH[mine.other]
+
+
+# ---- states of the end, in both tables
+
+
+@dataclass(frozen=True, slots=True)
+class AskingWhy:
+    """The data connection broke: the relay is asked whether somebody closed the channel."""
+
+    seat: Seat
+    failure: Failure
+    """What to say if the relay knows of nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """The channel is being closed; the outcome stands."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Final: the run ended without success."""
+
+    failure: Failure
+
+
+# ---- narrow events of the end
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Base of the events after which the run ends; the relay is told `reason`."""
+
+    failure: Failure
+    reason: ClassVar[Reason] = Reason.FAILED
+
+
+class TimedOut(Ending):
+    """Nothing came in time."""
+
+
+class CalledOff(Ending):
+    """The person, a signal or the owner of the run ended it."""
+
+    reason = Reason.CANCELLED
+
+
+class Unreachable(Ending):
+    """The relay could not be reached at all."""
+
+
+class Refused(Ending):
+    """The relay refused a request."""
+
+
+class ChannelGone(Ending):
+    """The relay has forgotten the channel, or closed it by itself."""
+
+
+class ClosedByPeer(Ending):
+    """The relay says that the other side closed the channel."""
+
+
+class RelayBroke(Ending):
+    """The relay broke the protocol."""
+
+
+class VersionDiffers(Ending):
+    """Relay or peer speak another version."""
+
+
+class PeerBroke(Ending):
+    """The other side, or whoever is between, broke the protocol."""
+
+
+class PeerStopped(Ending):
+    """The other side said over the data connection that it stops."""
+
+
+class LinkLost(Ending):
+    """The data connection is gone, and nothing said why."""
+
+
+class LocalFailed(Ending):
+    """Files of this computer failed us."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """A request got lost, or its answer: it is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """Bytes moved on the data connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The relay has heard that we leave, or cannot be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelLives:
+    """The relay knows of no close: the other side is just not there."""
+
+
+# ---- actions of the end
+
+
+def fail(_: object, event: Ending) -> Step:
+    """End at once: there is no channel to close."""
+    return Failed(event.failure), ()
+
+
+def leave(state: Any, event: Ending) -> Step:
+    """Close the channel, then end."""
+    return Leaving(event.failure), (state.seat.post(close=True, reason=event.reason),)
+
+
+def hang_up(state: Any, event: Ending) -> Step:
+    """Hang up, close the channel, then end."""
+    close = state.seat.post(close=True, reason=event.reason)
+    return Leaving(event.failure), (Hang(LINK), close)
+
+
+def say_and_leave(state: Any, event: Ending) -> Step:
+    """Tell the other side why, hang up, close the channel, then end."""
+    problem = Problem(event.failure.code, "")
+    close = state.seat.post(close=True, reason=event.reason)
+    return Leaving(event.failure), (Speak(LINK, problem, last=True), Hang(LINK), close)
+
+
+def end_at_once(_: object, event: Ending) -> Step:
+    """Hang up and end: the channel is closed already."""
+    return Failed(event.failure), (Hang(LINK),)
+
+
+def ask_why(state: Any, event: LinkLost) -> Step:
+    """Ask the relay whether it knows why the data connection broke."""
+    return AskingWhy(state.seat, event.failure), (Hang(LINK), state.seat.post())
+
+
+def part(state: Leaving, _: Left) -> Step:
+    """The relay knows, or cannot be told."""
+    return Failed(state.failure), ()
+
+
+def give_up(state: AskingWhy, _: object) -> Step:
+    """Nobody knows why; close the channel."""
+    close = state.seat.post(close=True, reason=Reason.FAILED)
+    return Leaving(state.failure), (close,)
+
+
+def stay(state: Any, _: Renewed) -> Step:
+    """Wait on, as long again."""
+    return state, ()
+
+
+Action = Callable[[Any, Any], Step]
+
+
+def endings(source: type[Any], act: Action, *events: type[Ending]) -> tuple[Row[Effect], ...]:
+    """A row for each of *events*; the target follows from the action."""
+    target = Leaving if act in (leave, hang_up, say_and_leave) else Failed
+    return tuple(row(source, event, target, act) for event in events)
+
+
+LAST_ROWS: tuple[Row[Effect], ...] = (
+    row(AskingWhy, ChannelLives, Leaving, give_up),
+    row(AskingWhy, TimedOut, Leaving, give_up),
+    row(AskingWhy, CalledOff, Leaving, give_up),
+    row(AskingWhy, ClosedByPeer, Failed, fail),
+    row(AskingWhy, ChannelGone, Failed, fail),
+    row(Leaving, Left, Failed, part),
+)
+"""The end of both tables."""
+
+
+# ---- interpreting
+
+
+def leaving(_: Leaving, event: Input) -> object | None:
+    """Any answer will do, and none will, too."""
+    return Left() if isinstance(event, Replied | Unanswered | Woke | Interrupted) else None
+
+
+def asking_why(role: Role, state: AskingWhy, event: Input) -> object | None:
+    """Who closed the channel, if anybody did."""
+    match event:
+        case Replied():
+            found = answer(event, wire.State, role, burnt=True)
+            if isinstance(found, ClosedByPeer):
+                return found
+            return ChannelGone(state.failure) if isinstance(found, ChannelGone) else ChannelLives()
+        case Unanswered():
+            return ChannelLives()
+        case Woke():
+            return TimedOut(state.failure)
+        case Interrupted(code):
+            return CalledOff(failures.interrupted(code))
+    return None
+
+
+T = TypeVar("T")
+
+
+def answer(event: Replied, kind: type[T], role: Role, *, burnt: bool) -> T | Ending | NoAnswer:
+    """Judge the relay's answer to *role*: the body that was asked for, or how the run ends."""
+    try:
+        if event.status == 200:
+            return wire.decode_reply(event.body, kind)
+        error = wire.decode_reply(event.body, wire.Error)
+    except RemoteProtocolError as garbage:
+        return RelayBroke(failures.relay_broke(str(garbage), burnt=burnt))
+    if event.status == 410 and error.by == role.other:
+        return ClosedByPeer(_closed(role, error.reason or ""))
+    refusal = failures.refused(error.code, event.status, burnt=burnt)
+    if event.status == 426:
+        return VersionDiffers(failures.version("the relay speaks another version"))
+    if event.status == 410 or error.code == "no_such_channel":
+        return ChannelGone(refusal)
+    return NoAnswer() if event.status == 500 else Refused(refusal)
+
+
+def _closed(role: Role, reason: str) -> Failure:
+    """What a close by the other side means for *role*."""
+    if reason == Reason.WRONG_CODE:
+        if role is Role.RECIPIENT:
+            return failures.wrong_code_recipient()
+        return failures.false_proof()
+    if reason == Reason.DECLINED:
+        return failures.declined_by_peer()
+    return failures.stopped_by_peer(reason)
+
+
+def request_trouble(
+    event: Input, what: str, *, first: bool = False, burnt: bool = False
+) -> Ending | NoAnswer | None:
+    """What every state that waits for the relay makes of inputs other than its answer."""
+    match event:
+        case Unanswered(refused, cause):
+            return Unreachable(failures.unreachable(cause)) if first and refused else NoAnswer()
+        case Woke():
+            return TimedOut(failures.timed_out(what, burnt=burnt))
+        case Interrupted(code):
+            return CalledOff(failures.interrupted(code))
+    return None
+
+
+def link_trouble(event: Input, what: str) -> Ending | None:
+    """What every state on the data connection makes of inputs that are not what it waits for."""
+    match event:
+        case LinkEnded(_, cause):
+            return LinkLost(failures.peer_vanished(cause))
+        case Garbled(_, why):
+            return PeerBroke(failures.peer_broke(why))
+        case Heard(_, Problem(code, _), _):
+            return PeerStopped(failures.stopped_by_peer(code))
+        case Heard(_, message, _):
+            return PeerBroke(failures.peer_broke(f"{name(message)} out of place"))
+        case LocalBroke(failure):
+            return LocalFailed(failure)
+        case Woke():
+            return TimedOut(failures.timed_out(what))
+        case Interrupted(code):
+            return CalledOff(failures.interrupted(code))
+    return None
+
+
+def name(message: Message) -> str:
+    """The message's name, for a sentence."""
+    return f"a message {type(message).__name__}"
+
+
+def identified(event: Identified) -> Ending | None:
+    """None where the relay has taken our identification line; else how the run ends."""
+    try:
+        reply = parse_reply(event.answer)
+    except RemoteProtocolError as error:
+        return RelayBroke(failures.relay_broke(str(error)))
+    if reply is None or isinstance(reply, Welcome):
+        return None
+    if reply.status == 426:
+        return VersionDiffers(failures.version("the relay speaks another version"))
+    return Refused(failures.refused(reply.code, reply.status))
+
+
+def port_trouble(event: Input) -> Ending | None:
+    """What the wait for a data port makes of inputs that are not its answer."""
+    if isinstance(event, Garbled):
+        return RelayBroke(failures.relay_broke(event.why))
+    return link_trouble(event, "the relay's data port")
+
+
+def greeted(mine: Role, data: bytes) -> Ending | None:
+    """None where *data* is the other side's hello; else how the run ends."""
+    try:
+        check_hello(data, mine.other, LINK)
+    except RemoteProtocolError as error:
+        return PeerBroke(failures.peer_broke(str(error)))
+    return None
