@@ -112,6 +112,8 @@ class Book:
         self.pending: dict[int, tuple[str, tuple[int, Role]]] = {}
         self._timers = timers
         self._out = out
+        self._ages: Timers[str] = Timers()
+        """When channels are too old, in Unix milliseconds: that clock may jump."""
         self._tombstones: dict[str, None] = {}
 
     # ---- channels
@@ -134,14 +136,8 @@ class Book:
         self.lengths.add(len(channel.name))
         if nonce is not None:
             self.nonces[nonce, sender.address] = channel.name
+        self._ages.set(channel.name, channel.opened_ms + self.limits.channel_ttl * 1000)
         self.check(channel.name, now)
-
-    def find(self, name: str, now: Moment) -> Channel | None:
-        """Return the channel of that name as it is now."""
-        channel = self.channels.get(name)
-        if channel is None or isinstance(channel, Closed) or self._left(channel, now) > 0:
-            return channel
-        return self.apply(name, (Expired(now.unix_ms),), now)
 
     def touch(self, name: str, now: Moment) -> None:
         """Note that a member has just done something; nothing, if the channel is closed."""
@@ -161,30 +157,35 @@ class Book:
         return self.channels[name]
 
     def check(self, name: str, now: Moment) -> None:
-        """Expire the channel if it is time; else set the moment at which to look again."""
-        channel = self.channels[name]
-        if isinstance(channel, Closed):
+        """Expire the channel if it has been idle for too long, else look again later.
+
+        The tombstone of a closed channel is forgotten.
+        """
+        local = self.locals.get(name)
+        if local is None:
             self._forget(name)
             return
-        local = self.locals[name]
         idle_at = (now.mono if local.busy else local.touched) + self.limits.idle_timeout
-        left = self._left(channel, now)
-        if idle_at <= now.mono or left <= 0:
+        if idle_at <= now.mono:
             self.apply(name, (Expired(now.unix_ms),), now)
         else:
-            # At least a millisecond on, so that a moment cannot come up for ever.
-            self._timers.set(ChannelTimer(name), min(idle_at, now.mono + max(left, 0.001)))
+            self._timers.set(ChannelTimer(name), idle_at)
 
-    def _left(self, channel: Open, now: Moment) -> float:
-        """Seconds until the channel is too old; a clock that was set back only makes them more."""
-        if isinstance(channel, Stapled):
-            return self.limits.channel_ttl
-        return self.limits.channel_ttl - (now.unix_ms - channel.opened_ms) / 1000
+    def expire_old(self, now: Moment) -> None:
+        """Expire the channels that are too old by the Unix clock, as it stands now."""
+        while (name := self._ages.pop(now.unix_ms)) is not None:
+            if not isinstance(self.channels[name], Stapled):
+                self.apply(name, (Expired(now.unix_ms),), now)
+
+    def next_age(self) -> float | None:
+        """When a channel will be too old, in Unix milliseconds."""
+        return self._ages.next()
 
     def _bury(self, tombstone: Closed, now: Moment) -> None:
         """Free all that hung on a channel that has just been closed."""
         name = tombstone.name
         local = self.locals.pop(name)
+        self._ages.cancel(name)
         self.opened_by.drop(local.opener.address)
         key = (local.opener.nonce or "", local.opener.address)
         if self.nonces.get(key) == name:

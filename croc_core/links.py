@@ -117,7 +117,7 @@ class Links:
         self._out += (Say(link, encode_reply(why)), Drop(link))
 
     def _identified(self, link: int, unnamed: _Unnamed, line: Identified, now: Moment) -> None:
-        channel = self._book.find(line.channel, now)
+        channel = self._book.channels.get(line.channel)
         verdict = judge_link(channel, line.uuid, unnamed.address) if channel else NO_SUCH_CHANNEL
         if isinstance(verdict, Refused):
             self._send_away(link, Refusal(verdict.status, verdict.code))

@@ -83,6 +83,7 @@ class Relay:
         self._links = Links(self._book, self._timers, self._out)
         self._rate = Rate(limits.joins_per_minute, limits.max_rated)
         self._adopted = not channels
+        self._last = Moment(0.0, 0)
         self.data_ports = data_ports
 
     @property
@@ -97,7 +98,13 @@ class Relay:
 
     def deadline(self) -> float | None:
         """When to hand over `Woke`, in monotonic seconds, or None."""
-        return self._timers.next()
+        when = self._timers.next()
+        age_ms = self._book.next_age()
+        if age_ms is None:
+            return when
+        # At least a millisecond on: the two clocks do not tick as one.
+        old_at = self._last.mono + max(age_ms - self._last.unix_ms, 1.0) / 1000
+        return old_at if when is None else min(when, old_at)
 
     def handle(self, event: Input, now: Moment) -> tuple[Effect, ...]:
         """Take one thing that happened; return what to do, in order.
@@ -111,6 +118,8 @@ class Relay:
             self._book.adopt(now)
         while (timer := self._timers.pop(now.mono)) is not None:
             self._time_out(timer, now)
+        self._book.expire_old(now)
+        self._last = now
         match event:
             case Asked():
                 self._asked(event, now)
@@ -177,7 +186,7 @@ class Relay:
             return OTHER_VERSION
         if join.role is Role.SENDER and not self._may_open(join):
             return TOKEN
-        name = self._repeated(event, join, now)
+        name = self._repeated(event, join)
         if name is None:
             delay = self._rate.take(event.address, now.mono)
             if delay:
@@ -200,19 +209,19 @@ class Relay:
             return True
         return compare_digest((join.token or "").encode(), self._token.reveal)
 
-    def _repeated(self, event: Asked, join: Join, now: Moment) -> str | None:
+    def _repeated(self, event: Asked, join: Join) -> str | None:
         """Return the channel of the join that this one repeats, if it does."""
         if not join.nonce:
             return None
         name = join.channel or self._book.nonces.get((join.nonce, event.address), "")
-        channel = self._book.find(name, now)
+        channel = self._book.channels.get(name)
         if channel and is_repeated(channel, join.role, join.nonce, event.address):
             return name
         return None
 
     def _take_seat(self, event: Asked, join: Join, now: Moment) -> str | Refused:
         """Take the seat that is asked for, and return the channel's name."""
-        channel = self._book.find(join.channel, now) if join.channel else None
+        channel = self._book.channels.get(join.channel or "")
         if channel is None:
             return NO_SUCH_CHANNEL if join.role is Role.RECIPIENT else self._open(event, join, now)
         why = judge_join(channel, join.role, join.curve or None, event.address)
@@ -242,7 +251,7 @@ class Relay:
 
     def _update(self, event: Asked, update: Update, action: Action, now: Moment) -> Refused | None:
         book = self._book
-        channel = book.find(update.channel, now)
+        channel = book.channels.get(update.channel)
         if channel is None:
             return NO_SUCH_CHANNEL
         verdict = judge_update(channel, update.uuid, event.address, action, now.unix_ms)

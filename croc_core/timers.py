@@ -12,7 +12,7 @@ _SLACK = 64
 
 
 class Timers(Generic[K]):
-    """Deadlines in seconds on the monotonic clock; each costs O(log n), cancelling O(1).
+    """Deadlines on one clock, in its unit; setting one costs O(log n), cancelling one O(1).
 
     A deadline that was cancelled or moved leaves its old entry in the heap until it comes up; once
     such entries outnumber the live ones, the heap is built anew, so it stays bounded.
