@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from croc_core.pake.field import Field
-from croc_core.pake.hash_to_curve import SvdW, map_sswu
+from croc_core.pake.hash_to_curve import SvdW, expand_message_xmd, map_sswu
 from croc_core.pake.pcurves import PCURVES
 from croc_core.pake.siec import FIELD, SIEC, B, P
 
@@ -121,3 +121,14 @@ def test_exceptional_u_of_the_p_curves(name: str) -> None:
         assert x in (expected, curve.z * u * u * expected % p)
         assert y % 2 == u % 2
     assert len(us) == (3 if p % 4 == 3 else 1)
+
+
+def test_expand_message_over_four_blocks() -> None:
+    """RFC 9380 appendix K.1, the empty message at length 0x80; no suite needs so many blocks."""
+    dst = b"QUUX-V01-CS02-with-expander-SHA256-128"
+    assert expand_message_xmd(b"", dst, 0x80, "sha256").hex() == (
+        "af84c27ccfd45d41914fdff5df25293e221afc53d8ad2ac06d5e3e29485dadbe"
+        "e0d121587713a3e0dd4d5e69e93eb7cd4f5df4cd103e188cf60cb02edc3edf18"
+        "eda8576c412b18ffb658e3dd6ec849469b979d444cf7b26911a08e63cf31f9dc"
+        "c541708d3491184472c2c29bb749d4286b004ceb5ee6b9a7fa5b646c993f0ced"
+    )
