@@ -90,9 +90,8 @@ class Sealer(_Stream):
         end = HEADER + length + TAG
         header = (length + TAG | (LAST if last else 0)).to_bytes(HEADER, "big")
         buffer[:HEADER] = header
-        self._cipher.encrypt_into(
-            self._nonce(last), buffer[HEADER : end - TAG], header, buffer[HEADER:end]
-        )
+        nonce = self._nonce(last)  # before the cipher is looked at: it may become the next one
+        self._cipher.encrypt_into(nonce, buffer[HEADER : end - TAG], header, buffer[HEADER:end])
         self._count(last)
         return end
 
@@ -125,8 +124,9 @@ class Opener(_Stream):
         """
         last = bool(header[0] & 0x80)
         plain = cipher[:-TAG]
+        nonce = self._nonce(last)
         try:
-            self._cipher.decrypt_into(self._nonce(last), cipher, header, plain)
+            self._cipher.decrypt_into(nonce, cipher, header, plain)
         except InvalidTag:
             self._forged = True
             text = "a record is not genuine: it was changed, lost or moved on its way"
