@@ -10,8 +10,8 @@ from array import array
 from collections.abc import Iterable, Iterator
 
 from croc_core import messages
-from croc_core.content import EMPTY, MAX_SIZE, Codec, Entry, Kind, Source, Totals
-from croc_core.errors import LocalProtocolError
+from croc_core.content import EMPTY, MAX_SIZE, Codec, Entry, Kind, Source, Span, Totals
+from croc_core.errors import LocalProtocolError, Party, RemoteProtocolError
 from croc_core.messages import HEAD, PIECE, PIECE_HEAD, ZERO_COUNT, Manifest, OfferEnd, Size
 from croc_core.seal import HEADER, TAG, Sealer
 
@@ -49,6 +49,32 @@ class Outline:
             total += max(0, self.sizes[number])
             streams |= self.kinds[number] == Kind.STREAM
         return Totals(count, files, None if streams else total)
+
+
+class Selection:
+    """The recipient's choice out of an offer, as the spans of its `Accept` messages."""
+
+    def __init__(self, outline: Outline) -> None:
+        self._outline = outline
+        self._spans: list[Span] = []
+        self._next = 0
+
+    def add(self, spans: Iterable[Span]) -> None:
+        """Take more spans; RemoteProtocolError where they are not ascending parts of the offer."""
+        for span in spans:
+            end = span.first + span.count
+            if span.first < self._next or end > len(self._outline.sizes):
+                raise RemoteProtocolError(Party.PEER, "it accepts what was not offered")
+            self._spans.append(span)
+            self._next = end
+
+    def __iter__(self) -> Iterator[int]:
+        for span in self._spans:
+            yield from range(span.first, span.first + span.count)
+
+    def totals(self) -> Totals:
+        """What the choice comes to."""
+        return self._outline.totals(self)
 
 
 class ManifestProducer:
