@@ -104,9 +104,11 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A dial, read, send, pump or drain has failed; nothing more will come of this connection.
+    """A dial, read, send, pump or drain has failed.
 
-    `cause` is a plain sentence part for people, as in "connection refused".
+    The backend has closed the connection: nothing more comes of it, and effects that name it do
+    nothing (a `Staple` is answered by `Unstapled` with cause "reset"). `cause` is a plain sentence
+    part for people, as in "connection refused".
     """
 
     conn: Conn
@@ -123,7 +125,7 @@ class Pumped:
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """A `Drain` is over: the consumer is ready, or `error` says what it raised."""
+    """A `Drain` is over: the consumer is ready or at the end, or `error` says what it raised."""
 
     conn: Conn
     error: BaseException | None = None
@@ -200,21 +202,29 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Pump:
-    """Send what the producer makes until it ends; answered by one `Pumped` or `Broken`."""
+    """Send what the producer makes until it ends; answered by one `Pumped` or `Broken`.
+
+    Keeps its place among the sends of the connection. `Broken` after `patience` seconds in which
+    the other side took nothing; None sets no limit.
+    """
 
     conn: Conn
     producer: Producer
+    patience: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Drain:
     """Read into the consumer until it is ready; answered by one `Drained` or `Broken`.
 
-    May run while a `Send` or `Pump` on the same connection does.
+    May run while a `Send` or `Pump` on the same connection does. At the end of the stream the
+    consumer is told once (`advance(0)`), and the drain is over. `Broken` after `patience` seconds
+    in which nothing came; None sets no limit.
     """
 
     conn: Conn
     consumer: Consumer
+    patience: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

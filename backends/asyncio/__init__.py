@@ -1,0 +1,1 @@
+"""The asyncio backend: one event loop, and threads for the parties' data path."""

@@ -1,0 +1,195 @@
+"""A node that a test plays itself, plain sockets, and a look at what is left open."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import ParamSpec
+
+from backends import _io as io
+from backends.asyncio._loop import Listen, Loop, Options
+from croc_core.values import Moment
+
+HOST = "127.0.0.1"
+P = ParamSpec("P")
+
+
+def on_loop(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
+    """Run an asynchronous test on an event loop of its own."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        async def within() -> None:
+            async with asyncio.timeout(60):
+                await test(*args, **kwargs)
+
+        asyncio.run(within())
+
+    return run
+
+
+class Puppet:
+    """A node that does what a test tells it and keeps what happens for the test to see."""
+
+    def __init__(self) -> None:
+        self.seen: asyncio.Queue[io.Input] = asyncio.Queue()
+        self.finished = False
+        self.due: float | None = None
+        self.moments: list[Moment] = []
+
+    def handle(self, event: io.Input, now: Moment) -> tuple[io.Effect, ...]:
+        self.moments.append(now)
+        if isinstance(event, io.Told):
+            if callable(event.what):
+                event.what()
+                return ()
+            assert isinstance(event.what, tuple)
+            return event.what
+        if isinstance(event, io.Woke):
+            self.due = None
+        self.seen.put_nowait(event)
+        return ()
+
+    def deadline(self) -> float | None:
+        return self.due
+
+
+class Hand:
+    """A running loop with its puppet."""
+
+    def __init__(self, loop: Loop, puppet: Puppet) -> None:
+        self.loop, self.puppet = loop, puppet
+
+    def do(self, *effects: io.Effect) -> None:
+        self.loop.inject(effects)
+
+    async def next(self) -> io.Input:
+        async with asyncio.timeout(20):
+            return await self.puppet.seen.get()
+
+    async def accepted(self) -> io.Accepted:
+        event = await self.next()
+        assert isinstance(event, io.Accepted)
+        return event
+
+    async def ended(self) -> io.Unstapled:
+        event = await self.next()
+        assert isinstance(event, io.Unstapled)
+        return event
+
+
+def leftovers() -> tuple[set[str], set[str]]:
+    """The descriptors and the threads of this process."""
+    fds = {f"{n}:{os.readlink(f'/proc/self/fd/{n}')}" for n in os.listdir("/proc/self/fd")
+           if os.path.exists(f"/proc/self/fd/{n}")}  # fmt: skip
+    return fds, {t.name for t in threading.enumerate()}
+
+
+@asynccontextmanager
+async def running(
+    *listen: Listen, tell: Callable[[object], None] = lambda event: None, linger: float = 3.0
+) -> AsyncIterator[tuple[Hand, tuple[int, ...]]]:
+    """Run a puppet; at the end, nothing that was opened is open."""
+    before = leftovers()
+    puppet = Puppet()
+    loop = Loop(puppet, listen=listen, tell=tell, options=Options(linger=linger))
+    task = asyncio.create_task(loop.run())
+    hand = Hand(loop, puppet)
+    try:
+        started = await hand.next()
+        assert isinstance(started, io.Started)
+        yield hand, started.ports
+    finally:
+        loop.stop()
+        async with asyncio.timeout(20):
+            await task
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert leftovers() == before
+
+
+class Peer:
+    """A plain socket of the test, closed with it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        sock.setblocking(False)
+
+    @classmethod
+    async def dial(cls, port: int, host: str = HOST, local: str | None = None) -> Peer:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        peer = cls(socket.socket(family, socket.SOCK_STREAM))
+        if local is not None:
+            peer.sock.bind((local, 0))
+        try:
+            await asyncio.get_running_loop().sock_connect(peer.sock, (host, port))
+        except OSError:
+            peer.sock.close()
+            raise
+        return peer
+
+    async def send(self, data: bytes) -> None:
+        async with asyncio.timeout(20):
+            await asyncio.get_running_loop().sock_sendall(self.sock, data)
+
+    async def receive(self, count: int = 1 << 30) -> bytes:
+        """Read *count* bytes, or up to the end of the stream."""
+        data = b""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(20):
+            while len(data) < count:
+                part = await loop.sock_recv(self.sock, min(count - len(data), 1 << 20))
+                if not part:
+                    break
+                data += part
+        return data
+
+    def half_close(self) -> None:
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        self.sock.close()
+
+    def __enter__(self) -> Peer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sock.close()
+
+
+@asynccontextmanager
+async def linked(linger: float = 3.0) -> AsyncIterator[tuple[Hand, io.Conn, Peer]]:
+    """A running puppet with one accepted connection, and the other end of it."""
+    async with running(Listen(HOST, 0), linger=linger) as (hand, (port,)):
+        with await Peer.dial(port) as peer:
+            event = await hand.accepted()
+            yield hand, event.conn, peer
+
+
+class Bytes:
+    """A producer of parts, and a consumer of a fixed number of bytes."""
+
+    def __init__(self, parts: list[bytes] | None = None, count: int = 0, room: int = 65536) -> None:
+        self.parts = list(parts or [])
+        self.count = count
+        self.got = bytearray()
+        self.room = bytearray(room)
+        self.ends = 0
+
+    def fill(self) -> memoryview | None:
+        return memoryview(self.parts.pop(0)) if self.parts else None
+
+    def ready(self) -> bool:
+        return len(self.got) >= self.count
+
+    def buffer(self) -> memoryview:
+        return memoryview(self.room)[: self.count - len(self.got)]
+
+    def advance(self, count: int) -> None:
+        self.ends += count == 0
+        self.got += self.room[:count]

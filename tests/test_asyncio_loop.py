@@ -1,0 +1,370 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from backends import _io as io
+from backends.asyncio._loop import Listen, Loop, Options
+from tests.aio import HOST, Bytes, Hand, Peer, Puppet, leftovers, linked, on_loop, running
+
+A, B = io.Conn(2), io.Conn(4)
+
+
+# ---- listening and dialling
+
+
+@on_loop
+async def test_the_bound_address_is_the_one_that_was_asked_for() -> None:
+    async with running(Listen("127.0.0.2", 0), Listen("127.0.0.3", 0)) as (hand, ports):
+        assert len(set(ports)) == 2
+        assert all(ports)
+        for host, port, listener in (("127.0.0.2", ports[0], -1), ("127.0.0.3", ports[1], 0)):
+            with await Peer.dial(port, host) as peer:
+                event = await hand.accepted()
+                assert event.listener == listener
+                assert event.peer == HOST
+                assert event.conn % 2 == 1
+                assert peer.sock.getpeername()[0] == host
+        for host in (HOST, "127.0.0.3"):
+            with pytest.raises(ConnectionRefusedError):
+                await Peer.dial(ports[0], host)
+
+
+@on_loop
+async def test_no_host_is_every_interface_of_both_families() -> None:
+    async with running(Listen(None, 0)) as (hand, (port,)):
+        with await Peer.dial(port, "127.0.0.2"):
+            assert (await hand.accepted()).peer in ("::ffff:127.0.0.1", "127.0.0.1")
+        with await Peer.dial(port, "::1"):
+            assert (await hand.accepted()).peer == "::1"
+
+
+@on_loop
+async def test_a_taken_port_is_an_oserror_that_leaves_nothing_open() -> None:
+    async with running(Listen(HOST, 0)) as (_, (port,)):
+        before = leftovers()
+        with pytest.raises(OSError, match="in use"):
+            await Loop(Puppet(), listen=[Listen(HOST, 0), Listen(HOST, port)]).run()
+        assert leftovers() == before
+
+
+@on_loop
+async def test_a_dial_names_both_ends_and_may_be_bound() -> None:
+    async with running(Listen("127.0.0.2", 0)) as (hand, (port,)):
+        hand.do(io.Connect(A, "127.0.0.2", port, "127.0.0.3"))
+        got = {type(e): e for e in (await hand.next(), await hand.next())}
+        assert got[io.Connected] == io.Connected(A, "127.0.0.2", "127.0.0.3")
+        accepted = got[io.Accepted]
+        assert isinstance(accepted, io.Accepted)
+        assert accepted.peer == "127.0.0.3"
+
+
+@on_loop
+async def test_a_name_with_two_families_falls_back_to_the_one_that_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(Listen(HOST, 0)) as (hand, (port,)):
+        real = socket.getaddrinfo
+
+        def both(host: str, *rest: object, **more: object) -> object:
+            if host != "relay.example":
+                return real(host, *rest, **more)  # type: ignore[arg-type]
+            if more.get("flags"):
+                raise socket.gaierror
+            return real("::1", port, type=socket.SOCK_STREAM) + real(
+                HOST, port, type=socket.SOCK_STREAM
+            )
+
+        monkeypatch.setattr(socket, "getaddrinfo", both)
+        hand.do(io.Connect(A, "relay.example", port))
+        got = {type(e): e for e in (await hand.next(), await hand.next())}
+        assert got[io.Connected] == io.Connected(A, HOST, HOST)
+
+
+@on_loop
+async def test_a_dial_that_fails_says_why() -> None:
+    async with running(Listen(HOST, 0)) as (hand, _):
+        with socket.socket() as unused:
+            unused.bind((HOST, 0))
+            hand.do(io.Connect(A, HOST, unused.getsockname()[1]))
+            assert await hand.next() == io.Broken(A, "connection refused")
+        hand.do(io.Connect(B, "no-such-name.invalid", 1))
+        assert await hand.next() == io.Broken(B, "the name was not found")
+        hand.do(io.Connect(A, "a" * 70, 1))
+        assert await hand.next() == io.Broken(A, "the name was not found")
+        hand.do(io.Connect(A, "::1", 1, "127.0.0.1"))
+        assert isinstance(await hand.next(), io.Broken)
+
+
+# ---- reading and sending
+
+
+@on_loop
+async def test_nothing_is_read_before_it_is_asked_for() -> None:
+    async with linked() as (hand, conn, peer):
+        await peer.send(b"one")
+        hand.do(io.Read(conn, 2))
+        assert await hand.next() == io.Received(conn, b"on")
+        hand.do(io.Read(conn))
+        assert await hand.next() == io.Received(conn, b"e")
+        peer.half_close()
+        hand.do(io.Send(conn, b"x"))
+        assert await hand.next() == io.Sent(conn)
+        hand.do(io.Read(conn))
+        assert await hand.next() == io.Received(conn, b"")
+        assert await peer.receive(1) == b"x"
+
+
+@on_loop
+async def test_sends_pumps_and_the_end_keep_their_order_through_a_slow_reader() -> None:
+    big = os.urandom(8 << 20)
+    async with linked() as (hand, conn, peer):
+        hand.do(
+            io.Send(conn, b"1"),
+            io.Send(conn, big),
+            io.Pump(conn, Bytes([b"2", big, b"3"])),
+            io.Send(conn, b"4"),
+            io.HalfClose(conn),
+            io.Read(conn),
+        )
+        assert await peer.receive() == b"1" + big + b"2" + big + b"34"
+        got = [await hand.next() for _ in range(4)]
+        assert got == [io.Sent(conn), io.Sent(conn), io.Pumped(conn), io.Sent(conn)]
+        await peer.send(b"back")
+        assert await hand.next() == io.Received(conn, b"back")
+
+
+@on_loop
+async def test_close_sends_first_what_was_sent_before() -> None:
+    big = os.urandom(8 << 20)
+    async with linked() as (hand, conn, peer):
+        hand.do(io.Read(conn), io.Send(conn, big), io.Close(conn), io.Send(conn, b"no"))
+        assert await peer.receive() == big
+        assert await hand.next() == io.Sent(conn)
+
+
+@on_loop
+async def test_close_waits_only_so_long_for_a_peer_that_reads_nothing() -> None:
+    async with linked(linger=0.05) as (hand, conn, peer):
+        hand.do(io.Send(conn, bytes(32 << 20)), io.Close(conn))
+        while conn in hand.loop._conns or not hand.puppet.moments[2:]:
+            await asyncio.sleep(0)
+        assert len(await peer.receive()) < 32 << 20
+
+
+@on_loop
+async def test_what_was_sent_arrives_though_the_node_is_finished() -> None:
+    big = os.urandom(8 << 20)
+    puppet = Puppet()
+    loop = Loop(puppet, listen=[Listen(HOST, 0)])
+    hand = Hand(loop, puppet)
+    task = asyncio.create_task(loop.run())
+    started = await hand.next()
+    assert isinstance(started, io.Started)
+    with await Peer.dial(started.ports[0]) as peer:
+        conn = (await hand.accepted()).conn
+        hand.do(io.Send(conn, big), io.Close(conn))
+        loop.inject(lambda: setattr(puppet, "finished", True))
+        assert await peer.receive() == big
+    await task
+
+
+@pytest.mark.parametrize("kind", [io.Read, io.Drain, io.Send, io.Pump])
+@on_loop
+async def test_a_reset_breaks_what_is_under_way_and_is_told_once(kind: type) -> None:
+    async with linked() as (hand, conn, peer):
+        effects: dict[type, io.Effect] = {
+            io.Read: io.Read(conn),
+            io.Drain: io.Drain(conn, Bytes(count=9)),
+            io.Send: io.Send(conn, bytes(32 << 20)),
+            io.Pump: io.Pump(conn, Bytes([bytes(32 << 20)])),
+        }
+        hand.do(effects[kind])
+        if kind in (io.Send, io.Pump):
+            await peer.receive(1)
+        peer.reset()
+        assert await hand.next() == io.Broken(conn, "connection reset by the other side")
+        hand.do(io.Read(conn), io.Send(conn, b"x"), io.Drain(conn, Bytes()), io.Close(conn))
+        hand.do(io.Work(1, lambda: None))
+        assert isinstance(await hand.next(), io.Worked)
+        assert hand.puppet.seen.empty()
+
+
+# ---- the data path
+
+
+@on_loop
+async def test_a_drain_and_a_pump_run_at_once_on_one_connection() -> None:
+    async with linked() as (hand, conn, peer):
+        took, gave = Bytes(count=3 << 20), Bytes([bytes(1 << 20)] * 3)
+        hand.do(io.Drain(conn, took), io.Pump(conn, gave))
+        data = os.urandom(3 << 20)
+        _, back = await asyncio.gather(peer.send(data), peer.receive(3 << 20))
+        assert {await hand.next(), await hand.next()} == {io.Drained(conn), io.Pumped(conn)}
+        assert bytes(took.got) == data
+        assert back == bytes(3 << 20)
+
+
+@on_loop
+async def test_a_drain_takes_no_byte_more_than_its_unit_and_notes_the_end_once() -> None:
+    async with linked() as (hand, conn, peer):
+        await peer.send(b"abcdef")
+        first, second, rest = Bytes(count=2), Bytes(), Bytes(count=100)
+        hand.do(io.Drain(conn, first))
+        assert await hand.next() == io.Drained(conn)
+        hand.do(io.Drain(conn, second))
+        assert await hand.next() == io.Drained(conn)
+        hand.do(io.Drain(conn, rest))
+        peer.half_close()
+        assert await hand.next() == io.Drained(conn)
+        assert [bytes(c.got) for c in (first, second, rest)] == [b"ab", b"", b"cdef"]
+        assert (first.ends, rest.ends) == (0, 1)
+
+
+@on_loop
+async def test_what_a_producer_or_consumer_raises_is_handed_on() -> None:
+    class Bad(Bytes):
+        def fill(self) -> memoryview | None:
+            raise ValueError("fill")
+
+        def advance(self, count: int) -> None:
+            raise ValueError("advance")
+
+    async with linked() as (hand, conn, peer):
+        hand.do(io.Pump(conn, Bad()))
+        pumped = await hand.next()
+        assert isinstance(pumped, io.Pumped)
+        assert str(pumped.error) == "fill"
+        await peer.send(b"x")
+        hand.do(io.Drain(conn, Bad(count=1)))
+        drained = await hand.next()
+        assert isinstance(drained, io.Drained)
+        assert str(drained.error) == "advance"
+
+
+@pytest.mark.parametrize("kind", ["pump", "drain"])
+@on_loop
+async def test_no_progress_in_time_breaks(kind: str) -> None:
+    async with linked() as (hand, conn, _):
+        if kind == "pump":
+            hand.do(io.Pump(conn, Bytes([bytes(64 << 20)]), 0.05))
+        else:
+            hand.do(io.Drain(conn, Bytes(count=1), 0.05))
+        assert await hand.next() == io.Broken(conn, "no progress in time")
+
+
+@pytest.mark.parametrize("how", ["close", "stop"])
+@on_loop
+async def test_closing_ends_a_pump_and_a_drain_without_a_word(how: str) -> None:
+    async with linked() as (hand, conn, peer):
+        took = Bytes(count=9)
+        hand.do(io.Drain(conn, took), io.Pump(conn, Bytes([bytes(64 << 20)])))
+        await peer.receive(1)
+        if how == "close":
+            hand.do(io.Close(conn))
+            assert len(await peer.receive()) < 64 << 20
+        hand.loop.stop()
+        assert took.ends == 0
+        assert hand.puppet.seen.empty()
+
+
+@on_loop
+async def test_closing_keeps_what_was_sent_though_a_drain_is_given_up() -> None:
+    big = os.urandom(8 << 20)
+    async with linked() as (hand, conn, peer):
+        took = Bytes(count=9)
+        hand.do(io.Drain(conn, took), io.Send(conn, big), io.Close(conn))
+        assert await peer.receive() == big
+        assert await hand.next() == io.Sent(conn)
+        assert took.ends == 0
+
+
+# ---- time, work, the owner
+
+
+@on_loop
+async def test_woke_comes_when_the_deadline_has_passed_and_not_before() -> None:
+    async with running() as (hand, ports):
+        assert ports == ()
+
+        def soon(delay: float) -> Callable[[], None]:
+            def set_due() -> None:
+                hand.puppet.due = hand.puppet.moments[-1].mono + delay
+
+            return set_due
+
+        hand.loop.inject(soon(3600))
+        hand.loop.inject(soon(0.02))  # earlier than the alarm that is set
+        assert await hand.next() == io.Woke()
+        hand.loop.inject(soon(-1))
+        assert await hand.next() == io.Woke()
+        before, woke = hand.puppet.moments[2], hand.puppet.moments[3]
+        assert woke.mono >= before.mono + 0.02
+        assert abs(woke.unix_ms - before.unix_ms) < 60_000
+
+
+@on_loop
+async def test_work_runs_in_a_thread_and_is_answered() -> None:
+    told: list[object] = []
+    async with running(tell=told.append) as (hand, _):
+        hand.do(io.Work(7, threading.get_ident), io.Tell("hello"))
+        worked = await hand.next()
+        assert isinstance(worked, io.Worked)
+        assert worked.job == 7
+        assert worked.result != threading.get_ident()
+        hand.do(io.Work(8, lambda: 1 // 0))
+        worked = await hand.next()
+        assert isinstance(worked, io.Worked)
+        assert isinstance(worked.error, ZeroDivisionError)
+        assert told == ["hello"]
+
+
+@on_loop
+async def test_a_thread_that_is_stuck_does_not_keep_run_from_returning() -> None:
+    release = threading.Event()
+    puppet = Puppet()
+    loop = Loop(puppet, options=Options(farewell=0.05))
+    loop.inject((io.Work(1, lambda: release.wait(60)),))  # before it runs: kept until it does
+    loop.inject(lambda: setattr(puppet, "finished", True))
+    async with asyncio.timeout(20):
+        await loop.run()
+    stuck = [t for t in threading.enumerate() if t.name.startswith("croc-core")]
+    assert all(t.daemon for t in stuck)
+    release.set()
+    for thread in stuck:
+        thread.join(20)
+        assert not thread.is_alive()
+    loop.inject("too late")  # nobody listens, nothing fails
+
+
+@on_loop
+async def test_a_fault_of_the_node_reaches_the_owner() -> None:
+    puppet = Puppet()
+    loop = Loop(puppet, listen=[Listen(HOST, 0)])
+    loop.inject(lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        await loop.run()
+
+
+@on_loop
+async def test_cancelling_run_closes_everything() -> None:
+    before = leftovers()
+    puppet = Puppet()
+    loop = Loop(puppet, listen=[Listen(HOST, 0)])
+    task = asyncio.create_task(loop.run())
+    hand = Hand(loop, puppet)
+    started = await hand.next()
+    assert isinstance(started, io.Started)
+    with await Peer.dial(started.ports[0]) as peer:
+        conn = (await hand.accepted()).conn
+        hand.do(io.Drain(conn, Bytes(count=9)))
+        await peer.send(b"x")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert leftovers() == before
