@@ -1,0 +1,389 @@
+"""The relay as a node: bytes of HTTP and data connections around `croc_core.relay.Relay`."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from backends import _io as io
+from backends._http_server import Event, HttpServer, Interim, Refusal, Request, render_error
+from croc_core import relay_io
+from croc_core.limits import Tally
+from croc_core.relay import Relay
+from croc_core.timers import Timers
+from croc_core.values import Moment, address_of
+
+LINGER = 2.0
+"""How long a connection that was sent away may take to read why, in seconds."""
+_LINGER_BYTES = 1 << 20
+"""How much it may send meanwhile, in bytes; all of it is thrown away."""
+_LINGERERS = 64
+"""How many that were sent away at the door may be lingering; further ones are closed at once."""
+_AHEAD = 65536
+"""How many bytes of later requests are read while a request waits for its answer."""
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The relay is ready: the port of HTTP, and the data ports."""
+
+    port: int
+    data_ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """How many connections a relay takes, and how long they may take; times in seconds."""
+
+    most: int = 24_576
+    """In all, data connections included."""
+    per_address: int = 1_024
+    request_timeout: float = 10.0
+    """From a request's first byte to its last one; also from the accept to the first byte."""
+    keep_alive: float = 75.0
+    """For a connection without a request, and for reading a reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Which address the two-IP rule counts (docs/protocol.md, "Addresses")."""
+
+    ipv6_prefix: int = 128
+    trusted: tuple[Network, ...] = ()
+    """Proxies whose X-Forwarded-For is believed; nobody else's is (S21)."""
+
+    def of_peer(self, peer: str) -> str:
+        """Return the address to count for a connection from *peer*."""
+        return address_of(peer, self.ipv6_prefix)
+
+    def of_request(self, peer: str, forwarded: Sequence[str]) -> str:
+        """Return the address to count for a request: the nearest hop that is no trusted proxy.
+
+        Raises ValueError where a trusted proxy names something that is not an address.
+        """
+        hops = [*forwarded, peer]
+        while len(hops) > 1 and self.trusts(hops[-1]):
+            hops.pop()
+        return self.of_peer(hops[-1])
+
+    def trusts(self, peer: str) -> bool:
+        """Say whether *peer* is one of the trusted proxies."""
+        if not self.trusted:
+            return False
+        address = ipaddress.ip_address(address_of(peer))
+        return any(address in network for network in self.trusted)
+
+
+class _Conn:
+    """A connection: who counts for it, and whether a read is under way."""
+
+    __slots__ = ("counted", "reading")
+
+    def __init__(self, counted: str | None) -> None:
+        self.counted = counted
+        self.reading = False
+
+
+class _Web(_Conn):
+    """An HTTP connection."""
+
+    __slots__ = ("ask", "begun", "peer", "sending", "server")
+
+    def __init__(self, counted: str | None, peer: str, max_body: int) -> None:
+        super().__init__(counted)
+        self.server = HttpServer(max_body)
+        self.peer = peer
+        self.ask: int | None = None  # the request that waits for its answer
+        self.sending = 0
+        self.begun = False  # the deadline is that of a request that has begun
+
+
+class _Link(_Conn):
+    """A data connection that is not stapled."""
+
+    __slots__ = ()
+
+
+class _Leaving(_Conn):
+    """A connection that has been told why it must go and may still read it."""
+
+    __slots__ = ("budget",)
+
+    def __init__(self, counted: str | None) -> None:
+        super().__init__(counted)
+        self.budget = _LINGER_BYTES
+
+
+class RelayNode:
+    """Drives one relay: a backend's inputs to the relay's, the relay's effects to a backend's."""
+
+    finished = False
+    """A relay runs until its backend is stopped."""
+
+    def __init__(
+        self,
+        relay: Relay,
+        addresses: Addresses = Addresses(),
+        connections: Connections = Connections(),
+    ) -> None:
+        self._relay = relay
+        self._addresses = addresses
+        self._limits = connections
+        self._conns: dict[io.Conn, _Conn] = {}
+        self._asks: dict[int, io.Conn] = {}
+        self._last_ask = 0
+        self._pairs: dict[int, tuple[str | None, str | None]] = {}
+        self._counts: Tally[str] = Tally()
+        self._lingerers = 0
+        self._timers: Timers[io.Conn] = Timers()
+        self._out: list[io.Effect] = []
+        self._now = Moment(0.0, 0)
+        self._inputs: dict[type, Callable[..., None]] = {
+            io.Started: self._started,
+            io.Accepted: self._accepted,
+            io.Received: self._received,
+            io.Sent: self._sent,
+            io.Broken: self._broken,
+            io.Unstapled: self._unstapled,
+            io.Woke: self._woke,
+        }
+        self._effects: dict[type, Callable[..., None]] = {
+            relay_io.Answer: self._answer,
+            relay_io.Take: self._take,
+            relay_io.Say: self._say,
+            relay_io.Drop: self._drop,
+            relay_io.Staple: self._staple,
+            relay_io.Cut: self._cut,
+        }
+
+    def handle(self, event: io.Input, now: Moment) -> tuple[io.Effect, ...]:
+        """Take one input and say what to do; inputs that a relay has no use for do nothing."""
+        self._now = now
+        take = self._inputs.get(type(event))
+        if take is not None:
+            take(event)
+        out, self._out = self._out, []
+        return tuple(out)
+
+    def deadline(self) -> float | None:
+        """When to hand over `Woke`, in monotonic seconds, or None."""
+        mine, relays = self._timers.next(), self._relay.deadline()
+        if mine is None or relays is None:
+            return relays if mine is None else mine
+        return min(mine, relays)
+
+    # ---- what happened
+
+    def _started(self, event: io.Started) -> None:
+        port, *data_ports = event.ports
+        self._relay.data_ports = tuple(data_ports)
+        self._out.append(io.Tell(Listening(port, self._relay.data_ports)))
+
+    def _accepted(self, event: io.Accepted) -> None:
+        address = self._addresses.of_peer(event.peer)
+        busy = self._counts.total >= self._limits.most
+        many = self._counts[address] >= self._limits.per_address
+        if busy or (many and not self._addresses.trusts(event.peer)):
+            self._turn_away(event, busy)
+            return
+        self._counts.add(address)
+        if event.listener == io.HTTP:
+            web = _Web(address, event.peer, self._relay.limits.max_body)
+            self._conns[event.conn] = web
+            self._timers.set(event.conn, self._now.mono + self._limits.request_timeout)
+            self._read(event.conn, web)
+        else:
+            self._conns[event.conn] = _Link(address)
+            self._to_relay(relay_io.LinkOpened(event.conn, event.listener, address))
+
+    def _turn_away(self, event: io.Accepted, busy: bool) -> None:
+        """Tell a connection at the door that there is no room for it."""
+        if self._lingerers >= _LINGERERS:
+            self._out.append(io.Close(event.conn))
+            return
+        status, code = (503, "busy") if busy else (429, "too_many")
+        if event.listener == io.HTTP:
+            message = "This relay has no room for another connection now."
+            data = render_error(status, code, message, None if busy else 10)
+        else:
+            data = f"ERR {status} {code}\n".encode("ascii")
+        self._lingerers += 1
+        self._out.append(io.Send(event.conn, data))
+        self._let_linger(event.conn, _Conn(None))
+
+    def _received(self, event: io.Received) -> None:
+        conn = self._conns.get(event.conn)
+        if conn is None:
+            return
+        conn.reading = False
+        if isinstance(conn, _Web):
+            self._web_events(event.conn, conn, conn.server.receive(event.data))
+        elif isinstance(conn, _Leaving):
+            conn.budget -= len(event.data)
+            if event.data and conn.budget > 0:
+                self._read(event.conn, conn)
+            else:
+                self._close(event.conn)
+        else:
+            self._to_relay(relay_io.LinkReceived(event.conn, event.data))
+
+    def _sent(self, event: io.Sent) -> None:
+        web = self._conns.get(event.conn)
+        if isinstance(web, _Web):
+            web.sending -= 1
+            if not web.sending:
+                self._web_events(event.conn, web, web.server.resume())
+
+    def _broken(self, event: io.Broken) -> None:
+        conn = self._forget(event.conn)
+        if isinstance(conn, _Web):
+            self._asker_left(conn)
+        elif isinstance(conn, _Link):
+            self._to_relay(relay_io.LinkLost(event.conn))
+
+    def _unstapled(self, event: io.Unstapled) -> None:
+        for address in self._pairs.pop(event.pair):
+            self._uncount(address)
+        self._to_relay(relay_io.PairEnded(event.pair))
+
+    def _woke(self, event: io.Woke) -> None:
+        while (conn := self._timers.pop(self._now.mono)) is not None:
+            web = self._conns[conn]
+            if isinstance(web, _Web) and web.begun and not web.sending:
+                self._refuse(conn, web, web.server.too_slow().data)
+            else:  # it idles, or does not read its reply, or has lingered long enough
+                self._close(conn)
+        relays = self._relay.deadline()
+        if relays is not None and relays <= self._now.mono:
+            self._to_relay(relay_io.Woke())
+
+    # ---- an HTTP connection
+
+    def _web_events(self, conn: io.Conn, web: _Web, events: tuple[Event, ...]) -> None:
+        for event in events:
+            if isinstance(event, Request):
+                self._ask(conn, web, event)
+            elif isinstance(event, Interim):
+                self._send(conn, web, event.data)
+            elif isinstance(event, Refusal):
+                self._refuse(conn, web, event.data)
+            else:
+                self._close(conn)
+                self._asker_left(web)
+        if self._conns.get(conn) is web:
+            self._go_on(conn, web)
+
+    def _ask(self, conn: io.Conn, web: _Web, request: Request) -> None:
+        try:
+            address = self._addresses.of_request(web.peer, request.forwarded)
+        except ValueError:
+            message = "The proxy before this relay names an address that is none."
+            self._refuse(conn, web, render_error(400, "malformed", message))
+            return
+        self._last_ask += 1
+        web.ask = self._last_ask
+        web.begun = False
+        self._asks[web.ask] = conn
+        self._timers.cancel(conn)  # the relay answers in its own time
+        self._to_relay(relay_io.Asked(web.ask, request.method, request.path, request.body, address))
+
+    def _go_on(self, conn: io.Conn, web: _Web) -> None:
+        """Read on, and see that a request that has begun ends in time."""
+        if web.server.begun and not web.begun and not web.sending:
+            web.begun = True
+            self._timers.set(conn, self._now.mono + self._limits.request_timeout)
+        if web.ask is not None:
+            # An open read is what notices that the asker has gone.
+            if web.server.buffered < _AHEAD:
+                self._read(conn, web)
+        elif not web.sending:
+            self._read(conn, web)
+
+    def _answer(self, effect: relay_io.Answer) -> None:
+        conn = self._asks.pop(effect.ask, None)
+        if conn is None:
+            return
+        web = self._conns[conn]
+        assert isinstance(web, _Web)
+        web.ask = None
+        data = web.server.reply(effect.status, effect.body, effect.retry_after)
+        if web.server.keep_alive:
+            self._timers.set(conn, self._now.mono + self._limits.keep_alive)
+            self._send(conn, web, data)
+        else:
+            self._refuse(conn, web, data)
+
+    def _refuse(self, conn: io.Conn, web: _Web, data: bytes) -> None:
+        """Send the last reply of a connection."""
+        self._out.append(io.Send(conn, data))
+        self._let_linger(conn, web)
+
+    def _asker_left(self, web: _Web) -> None:
+        if web.ask is not None:
+            del self._asks[web.ask]
+            self._to_relay(relay_io.AskerLeft(web.ask))
+
+    def _send(self, conn: io.Conn, web: _Web, data: bytes) -> None:
+        web.sending += 1
+        self._out.append(io.Send(conn, data))
+
+    # ---- what the relay says
+
+    def _to_relay(self, event: relay_io.Input) -> None:
+        for effect in self._relay.handle(event, self._now):
+            self._effects[type(effect)](effect)
+
+    def _take(self, effect: relay_io.Take) -> None:
+        conn = io.Conn(effect.link)
+        self._conns[conn].reading = True
+        self._out.append(io.Read(conn, effect.limit))
+
+    def _say(self, effect: relay_io.Say) -> None:
+        self._out.append(io.Send(io.Conn(effect.link), effect.data))
+
+    def _drop(self, effect: relay_io.Drop) -> None:
+        conn = io.Conn(effect.link)
+        self._let_linger(conn, self._conns[conn])
+
+    def _staple(self, effect: relay_io.Staple) -> None:
+        a, b = io.Conn(effect.a), io.Conn(effect.b)
+        self._pairs[effect.pair] = (self._conns.pop(a).counted, self._conns.pop(b).counted)
+        self._out.append(io.Staple(effect.pair, a, b, effect.to_a, effect.to_b, effect.idle))
+
+    def _cut(self, effect: relay_io.Cut) -> None:
+        self._out.append(io.Cut(effect.pair))
+
+    # ---- any connection
+
+    def _read(self, conn: io.Conn, of: _Conn) -> None:
+        if not of.reading:
+            of.reading = True
+            self._out.append(io.Read(conn))
+
+    def _let_linger(self, conn: io.Conn, was: _Conn) -> None:
+        """End our direction and wait a little for the other: a close at once could lose it all."""
+        leaving = self._conns[conn] = _Leaving(was.counted)
+        leaving.reading = was.reading
+        self._timers.set(conn, self._now.mono + LINGER)
+        self._out.append(io.HalfClose(conn))
+        self._read(conn, leaving)
+
+    def _close(self, conn: io.Conn) -> None:
+        self._out.append(io.Close(conn))
+        self._forget(conn)
+
+    def _forget(self, number: io.Conn) -> _Conn | None:
+        conn = self._conns.pop(number, None)
+        if conn is not None:
+            self._timers.cancel(number)
+            self._uncount(conn.counted)
+        return conn
+
+    def _uncount(self, address: str | None) -> None:
+        if address is None:
+            self._lingerers -= 1
+        else:
+            self._counts.drop(address)
