@@ -125,17 +125,17 @@ class Book:
                 self.lengths.add(len(channel.name))
                 self._remember(channel, now)
             else:
-                self.open(channel, channel.sender.nonce, now)
+                self.open(channel, now)
 
-    def open(self, channel: Open, nonce: str | None, now: Moment) -> None:
-        """Enter a channel; *nonce* is that of its sender's join, if that named no channel."""
+    def open(self, channel: Open, now: Moment) -> None:
+        """Enter a channel."""
         sender = channel.sender
         self.channels[channel.name] = channel
         self.locals[channel.name] = Local(sender, now.mono)
         self.opened_by.add(sender.address)
         self.lengths.add(len(channel.name))
-        if nonce is not None:
-            self.nonces[nonce, sender.address] = channel.name
+        if sender.nonce and not sender.named:
+            self.nonces[sender.nonce, sender.address] = channel.name
         self._ages.set(channel.name, channel.opened_ms + self.limits.channel_ttl * 1000)
         self.check(channel.name, now)
 

@@ -31,6 +31,8 @@ class Member(msgspec.Struct, frozen=True):
     uuid: str
     nonce: str | None
     """The nonce of the join, where it had one."""
+    named: bool
+    """Whether the join named the channel."""
     address: str
     """The address that joined."""
     joined_seq: int
@@ -219,7 +221,7 @@ def _entered(channel: O, event: AddressEntered) -> Move[O]:
 
 def _joined(target: type[C]) -> Callable[[_Open, RecipientJoined], Move[C]]:
     def action(channel: _Open, event: RecipientJoined) -> Move[C]:
-        member = Member(event.uuid, event.nonce, event.address, channel.seq + 1)
+        member = Member(event.uuid, event.nonce, True, event.address, channel.seq + 1)
         addresses = _with(channel.addresses, event.address)
         return _next(target, channel, recipient=member, addresses=addresses)
 
@@ -286,12 +288,9 @@ TABLE: Table[Any] = Table(
 """The whole life of a channel."""
 
 
-def open_channel(
-    name: str, curve: str, uuid: str, nonce: str | None, address: str, now_ms: int
-) -> OpenedAlone:
-    """Return a new channel with its sender in, at `seq` 1; *now_ms* is Unix milliseconds."""
-    sender = Member(uuid, nonce, address, 1)
-    return OpenedAlone(name, curve, 1, now_ms, (address,), sender)
+def open_channel(name: str, curve: str, sender: Member, now_ms: int) -> OpenedAlone:
+    """Return a new channel with its sender in, at the `seq` of its join (Unix milliseconds)."""
+    return OpenedAlone(name, curve, sender.joined_seq, now_ms, (sender.address,), sender)
 
 
 def step(channel: Channel, event: Event) -> Channel:

@@ -89,10 +89,11 @@ def judge_join(channel: Channel, role: Role, curve: str | None, address: str) ->
     return None if curve in (None, channel.curve) else OTHER_CURVE
 
 
-def is_repeated(channel: Channel, role: Role, nonce: str, address: str) -> bool:
-    """Say whether this seat was taken by a join with the same nonce from the same address."""
+def is_repeated(channel: Channel, role: Role, nonce: str, named: bool, address: str) -> bool:
+    """Say whether this seat was taken by the same join: its reply may have been lost."""
     member: Member | None = getattr(channel, role, None)
-    return member is not None and member.nonce == nonce and member.address == address
+    asked = (nonce, named, address)
+    return member is not None and (member.nonce, member.named, member.address) == asked
 
 
 def judge_link(channel: Channel, uuid: str, address: str) -> Allowed | Refused:

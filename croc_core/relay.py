@@ -42,16 +42,15 @@ from croc_core.wire import Action, DataPort, Join, Joined, Update, action_of, de
 
 DEFAULT_CURVE = "x25519"
 """The curve of a channel whose sender named none."""
-RETRY_FULL = 60
-"""Retry-After of an address that holds its share of channels, in seconds."""
-
 NO_ROUTE = Refused(404, "no_route", "there are only /join and /channel")
 METHOD = Refused(405, "method", "use POST")
 TOO_LARGE = Refused(413, "too_large", "the request's body is too large")
 OTHER_VERSION = Refused(426, "version", f"this relay speaks protocol {VERSION}")
 TOKEN = Refused(401, "token", "this relay opens channels only for those who have its token")
 TOO_MANY_JOINS = Refused(429, "too_many", "too many joins from this address, try again later")
-TOO_MANY_OPEN = Refused(429, "too_many", "too many open channels of this address, close one")
+TOO_MANY_OPEN = Refused(
+    429, "too_many", "too many open channels of this address, close one", retry_after=60
+)
 BUSY = Refused(503, "busy", "this relay has no room for another channel now")
 
 
@@ -215,7 +214,8 @@ class Relay:
             return None
         name = join.channel or self._book.nonces.get((join.nonce, event.address), "")
         channel = self._book.channels.get(name)
-        if channel and is_repeated(channel, join.role, join.nonce, event.address):
+        named = bool(join.channel)
+        if channel and is_repeated(channel, join.role, join.nonce, named, event.address):
             return name
         return None
 
@@ -240,10 +240,8 @@ class Relay:
         name = join.channel or new_name(self._entropy, book.channels, book.lengths.__getitem__)
         if name is None:
             return BUSY
-        nonce = join.nonce or None
-        curve = join.curve or DEFAULT_CURVE
-        channel = open_channel(name, curve, self._uuid(), nonce, event.address, now.unix_ms)
-        book.open(channel, None if join.channel else nonce, now)
+        sender = Member(self._uuid(), join.nonce or None, bool(join.channel), event.address, 1)
+        book.open(open_channel(name, join.curve or DEFAULT_CURVE, sender, now.unix_ms), now)
         return name
 
     def _uuid(self) -> str:
