@@ -1,0 +1,104 @@
+"""The options of a run and of a relay: one frozen type each, the same for every face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from backends.files.policy import Policy
+from croc_core.limits import Limits
+from croc_core.pake import ALLOWED, DEFAULT, HISTORIC
+from croc_core.party import Patience
+from croc_core.values import Secret
+
+PORT = 8003
+"""Default port of a relay's control plane."""
+DATA_PORTS = (27001, 27002, 27003, 27004)
+CURVES = (*ALLOWED, *HISTORIC)
+
+
+class Where(NamedTuple):
+    """A relay's control plane."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """As a person reads and types it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def where(text: str) -> Where:
+    """Read a relay's address: `http://host:port`, `host:port` or `host`.
+
+    Raises ValueError with a sentence for the person.
+    """
+    sample = "A relay's address looks like http://relay.example:8003."
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        port = PORT if parts.port is None else parts.port
+    except ValueError:
+        raise ValueError(sample) from None
+    if parts.scheme != "http" or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError(sample)
+    return Where(parts.hostname, port)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to send or receive; what a run does not need is not looked at."""
+
+    relay: str | None = None
+    """Address of the relay; None: a sender runs one of its own."""
+    curve: str | None = None
+    """Key agreement; None: a sender takes x25519, a recipient any of the usual ones."""
+    code: str | None = field(default=None, repr=False)
+    """A sender's own code; None: a fresh one."""
+    token: str | None = field(default=None, repr=False)
+    """What the relay wants to see before it opens a channel."""
+    host: str | None = None
+    """Where a sender's own relay listens; None: on every interface."""
+    out: str = "."
+    """The folder to receive into."""
+    yes: bool = False
+    """Accept whatever is offered, without asking."""
+    existing: Policy = Policy.ASK
+    """What to do where a name exists already; without a decision, ASK declines."""
+    follow: bool = False
+    """Send what symbolic links point to, in place of the links."""
+    attended: bool = False
+    """Whether a person looks at the offer; see `FileSink`."""
+    max_files: int = 2_000_000
+    """Most entries to accept in one offer."""
+    patience: Patience = Patience()
+
+    def __post_init__(self) -> None:
+        if self.curve is not None and self.curve not in CURVES:
+            raise ValueError(f"The curve is one of {', '.join(CURVES)}.")
+        if self.relay is not None:
+            where(self.relay)
+
+    @property
+    def sender_curve(self) -> str:
+        """The curve that a sender uses."""
+        return self.curve or DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class RelayOptions:
+    """How to run a relay."""
+
+    host: str | None = None
+    """Where to listen; None: on every interface."""
+    port: int = PORT
+    """Of the control plane; 0: any free one."""
+    data_ports: tuple[int, ...] = DATA_PORTS
+    """Where connections are stapled; 0: any free one."""
+    token: Secret | None = None
+    """What a sender must show to open a channel."""
+    ipv6_prefix: int = 128
+    """How many bits of an IPv6 address count for the two-address rule."""
+    limits: Limits = Limits()

@@ -1,0 +1,135 @@
+"""A run, ready for any backend: a node, where it listens, and how to speak to it from outside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from backends._io import Node
+from backends._options import Options, RelayOptions, Where, where
+from backends._party_node import Decide, PartyNode, RecipientNode, SenderNode
+from backends._relay_node import RelayNode
+from backends._sockets import Listen
+from backends._words import words
+from backends.files.sink import FileSink
+from backends.files.source import FileSource
+from croc_core import codes
+from croc_core.content import Sink, Source
+from croc_core.errors import Code, Failure
+from croc_core.handshake import Policy
+from croc_core.limits import Limits
+from croc_core.party_io import Interrupted
+from croc_core.recipient_judge import RecipientContext, recipient
+from croc_core.relay import Relay
+from croc_core.sender_judge import SenderContext, sender
+from croc_core.values import Secret
+
+Say = Callable[[str], None]
+"""Takes a sentence for the person, safe to show."""
+
+
+@dataclass(slots=True)
+class Session:
+    """What a backend runs. `inject` is set by the backend while it runs; any thread may call it."""
+
+    node: Node
+    outcome: Callable[[], Failure | None]
+    """How it ended, once the node is finished; None is success."""
+    listen: tuple[Listen, ...] = ()
+    inject: Callable[[object], None] = field(default=lambda _: None)
+
+    def interrupt(self, code: Code) -> None:
+        """End the run: the other side is told, and nothing verified is lost."""
+        self.inject(Interrupted(code))
+
+
+def relaying(options: RelayOptions) -> Session:
+    """A relay."""
+    relay = Relay(os.urandom, options.limits, options.data_ports, options.token)
+    node = RelayNode(relay, options)
+    ports = (options.port, *options.data_ports)
+    return Session(node, lambda: None, tuple(Listen(options.host, port) for port in ports))
+
+
+def sending(options: Options, paths: Sequence[str], say: Say) -> Session:
+    """A sender of files and folders; with a relay of its own where *options* name none.
+
+    Raises LocalFileError where a path cannot be read, ValueError for a code that is none.
+    """
+    return sending_from(options, FileSource(paths, follow=options.follow, say=say))
+
+
+def sending_from(options: Options, source: Source) -> Session:
+    """A sender of whatever *source* gives."""
+    code = None if options.code is None else codes.parse(options.code)
+    phrase = codes.generate(words(), os.urandom) if code is None else code.phrase
+    channel = None if code is None else code.channel
+    token = None if options.token is None else Secret(options.token.encode())
+
+    def party(relay: Where, shown: str, token: Secret | None) -> SenderNode:
+        context = SenderContext(
+            secret=codes.PhraseCode("", phrase).secret,
+            phrase=phrase,
+            relay=shown,
+            entropy=os.urandom,
+            channel=channel,
+            curve=options.sender_curve,
+            token=token,
+            patience=options.patience,
+        )
+        return SenderNode(sender(context), relay.host, relay.port, source)
+
+    if options.relay is not None:
+        relay = where(options.relay)
+        return _of(party(relay, relay.url, token))
+    return _embedded(options, party)
+
+
+def receiving(options: Options, code: str, decide: Decide, say: Say) -> Session:
+    """A recipient into a folder.
+
+    Raises ValueError, with a sentence for the person, for a code that is none or no relay.
+    """
+    sink = FileSink(options.out, options.existing, attended=options.attended, say=say)
+    return receiving_into(options, code, decide, sink)
+
+
+def receiving_into(options: Options, code: str, decide: Decide, sink: Sink) -> Session:
+    """A recipient into whatever *sink* is."""
+    if options.relay is None:
+        raise ValueError("Which relay? Give --relay, or set CROC_RELAY.")
+    relay = where(options.relay)
+    parsed = codes.parse(code)
+    suites = Policy().suites if options.curve is None else (options.curve,)
+    context = RecipientContext(
+        channel=parsed.channel,
+        secret=parsed.secret,
+        entropy=os.urandom,
+        curve=options.curve,
+        policy=Policy(suites=suites),
+        patience=options.patience,
+        max_entries=options.max_files,
+    )
+    return _of(RecipientNode(recipient(context), relay.host, relay.port, sink, decide))
+
+
+def _of(node: PartyNode) -> Session:
+    return Session(node, lambda: node.failure)
+
+
+MakeParty = Callable[[Where, str, Secret | None], SenderNode]
+
+
+def _embedded(options: Options, party: MakeParty) -> Session:
+    """A sender together with a relay of its own, as one node."""
+    from backends._embedded import Embedded  # only this kind of run needs it
+
+    token = Secret(os.urandom(16).hex().encode())
+    relay = RelayNode(
+        Relay(os.urandom, Limits.embedded(), (0,), token),
+        RelayOptions(host=options.host, port=0, data_ports=(0,), limits=Limits.embedded()),
+    )
+    node = Embedded(relay, options.host, lambda at, shown: party(at, shown, token))
+    listen = (Listen(options.host, 0), Listen(options.host, 0))
+    return Session(node, lambda: node.failure, listen)
