@@ -338,7 +338,7 @@ def role_of(channel: Channel, uuid: str) -> Role | None:
     """Return whose uuid this is; how long it takes does not tell how much of it is right."""
     sender, recipient = _uuids(channel)
     is_sender = compare_digest(sender, uuid)
-    is_recipient = compare_digest(recipient or "", uuid)
+    is_recipient = compare_digest(recipient or sender, uuid)
     if is_sender:
         return Role.SENDER
     return Role.RECIPIENT if is_recipient else None

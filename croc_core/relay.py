@@ -12,7 +12,7 @@ from hmac import compare_digest
 
 from msgspec import UNSET
 
-from croc_core.book import AskTimer, Book, ChannelTimer, LinkTimer, Timer, Waiter
+from croc_core.book import AskTimer, Book, LinkTimer, Timer, Waiter
 from croc_core.channel import Channel, Closed, Member, RecipientJoined, open_channel, view
 from croc_core.errors import LocalProtocolError
 from croc_core.judge import (
@@ -144,7 +144,7 @@ class Relay:
                 self._book.time_out(timer.ask, now)
             case LinkTimer():
                 self._links.time_out(timer.link, now)
-            case ChannelTimer():
+            case _:
                 self._book.check(timer.name, now)
 
     # ---- requests
@@ -154,13 +154,12 @@ class Relay:
             raise LocalProtocolError(f"request {event.ask} is held already")
         request = self._read(event)
         why: Refused | None
-        match request:
-            case Refused():
-                why = request
-            case Join():
-                why = self._join(event, request, now)
-            case update, action:
-                why = self._update(event, update, action, now)
+        if isinstance(request, Refused):
+            why = request
+        elif isinstance(request, Join):
+            why = self._join(event, request, now)
+        else:
+            why = self._update(event, *request, now)
         if why is not None:
             self._book.refuse(event.ask, why)
 
