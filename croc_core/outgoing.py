@@ -105,8 +105,7 @@ class ManifestProducer:
             self.outline.add(entry)
             batch.append(entry)
             room -= length
-        if batch or first is not None:
-            yield Manifest(first, tuple(batch))
+        yield Manifest(first, tuple(batch))
         totals = self.outline.totals()
         yield OfferEnd(tid, totals.entries, totals.bytes)
 
