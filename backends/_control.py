@@ -79,6 +79,10 @@ class Control:
             return self._lost(refused=not self._connected, cause="no answer in time")
         return (), None
 
+    def close(self) -> tuple[Effect, ...]:
+        """The run is over."""
+        return self._drop()
+
     def owns(self, event: Input) -> bool:
         """Say whether *event* is about the control connection."""
         return self._conn is not None and getattr(event, "conn", None) == self._conn

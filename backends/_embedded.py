@@ -82,5 +82,5 @@ class Embedded:
         inner = "127.0.0.1" if self._host is None else self._host
         self._party = self._make(Where(inner, port), urls[0] if urls else "")
         listening = Listening(urls[0] if urls else "", event.ports[1:], self._host or "")
-        effects = self._relay.handle(event, now)
-        return (*effects, Tell(listening), *self._party.handle(Started(), now))
+        self._relay.handle(event, now)  # all that it says is where it listens
+        return Tell(listening), *self._party.handle(Started(), now)

@@ -128,14 +128,18 @@ class Link:
                 return (Send(self.conn, self._line), *self.hear()), ()
             case Drained(_, error):
                 self._draining = False
-                return (), (self._unit() if error is None else broken(self._number, error),)
+                return (), (self._heard() if error is None else broken(self._number, error),)
             case Pumped(_, error):
                 return self._after_pump(error, now)
             case Broken(_, cause):
                 return (), (LinkEnded(self._number, cause),)
         return (), ()
 
-    def _unit(self) -> PartyInput:
+    def _heard(self) -> PartyInput:
+        try:
+            self.reader.ready()  # the end of the stream may have come last
+        except (RemoteProtocolError, TransferError) as error:
+            return broken(self._number, error)
         match self.reader.take():
             case Line(text):
                 return Identified(self._number, text)

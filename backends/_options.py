@@ -7,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from backends.files.policy import Policy
+from croc_core.events import OfferSeen
 from croc_core.limits import Limits
 from croc_core.pake import ALLOWED, DEFAULT, HISTORIC
 from croc_core.party import Patience
@@ -80,6 +81,15 @@ class Options:
             raise ValueError(f"The curve is one of {', '.join(CURVES)}.")
         if self.relay is not None:
             where(self.relay)
+
+    def decide(self, offer: OfferSeen) -> bool | None:
+        """Decide about an offer by the flags alone; None where a person has to be asked.
+
+        `yes` never replaces a file by itself: that takes a policy.
+        """
+        if not self.yes:
+            return None
+        return self.existing is not Policy.ASK or not offer.overwrites
 
     @property
     def sender_curve(self) -> str:

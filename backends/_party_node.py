@@ -154,7 +154,7 @@ class PartyNode:
         link, self._link = self._link, None
         closing: tuple[Effect, ...] = () if link is None else (Close(link.conn),)
         told = () if self.failure is None else (Tell(Failed.of(self.failure)),)
-        return closing + told
+        return closing + self._control.close() + told
 
     def _give_back(self, *, whole: bool) -> None:
         """Close this role's files."""

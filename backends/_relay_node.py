@@ -128,8 +128,10 @@ class RelayNode:
         relay: Relay,
         addresses: Addresses = Addresses(),
         connections: Connections = Connections(),
+        announce: Callable[[int, tuple[int, ...]], object] = Listening,
     ) -> None:
         self._relay = relay
+        self._announce = announce
         self._addresses = addresses
         self._limits = connections
         self._conns: dict[io.Conn, _Conn] = {}
@@ -168,6 +170,11 @@ class RelayNode:
         out, self._out = self._out, []
         return tuple(out)
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open, data connections included."""
+        return len(self._conns) + 2 * len(self._pairs)
+
     def deadline(self) -> float | None:
         """When to hand over `Woke`, in monotonic seconds, or None."""
         mine, relays = self._timers.next(), self._relay.deadline()
@@ -180,7 +187,7 @@ class RelayNode:
     def _started(self, event: io.Started) -> None:
         port, *data_ports = event.ports
         self._relay.data_ports = tuple(data_ports)
-        self._out.append(io.Tell(Listening(port, self._relay.data_ports)))
+        self._out.append(io.Tell(self._announce(port, self._relay.data_ports)))
 
     def _accepted(self, event: io.Accepted) -> None:
         address = self._addresses.of_peer(event.peer)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from backends._io import Node
 from backends._options import Options, RelayOptions, Where, where
 from backends._party_node import Decide, PartyNode, RecipientNode, SenderNode
-from backends._relay_node import RelayNode
+from backends._relay_node import Addresses, Connections, RelayNode
 from backends._sockets import Listen
 from backends._words import words
 from backends.files.sink import FileSink
@@ -17,6 +17,7 @@ from backends.files.source import FileSource
 from croc_core import codes
 from croc_core.content import Sink, Source
 from croc_core.errors import Code, Failure
+from croc_core.events import Listening
 from croc_core.handshake import Policy
 from croc_core.limits import Limits
 from croc_core.party_io import Interrupted
@@ -46,8 +47,19 @@ class Session:
 
 def relaying(options: RelayOptions) -> Session:
     """A relay."""
-    relay = Relay(os.urandom, options.limits, options.data_ports, options.token)
-    node = RelayNode(relay, options)
+    relay = Relay(os.urandom, options.limits, (), options.token)
+    host = options.host
+
+    def announce(port: int, data_ports: tuple[int, ...]) -> Listening:
+        return Listening(Where(host or "127.0.0.1", port).url, data_ports, host or "")
+
+    timeout = options.limits.handshake_timeout
+    node = RelayNode(
+        relay,
+        Addresses(options.ipv6_prefix),
+        Connections(request_timeout=timeout),
+        announce,
+    )
     ports = (options.port, *options.data_ports)
     return Session(node, lambda: None, tuple(Listen(options.host, port) for port in ports))
 
@@ -127,8 +139,7 @@ def _embedded(options: Options, party: MakeParty) -> Session:
 
     token = Secret(os.urandom(16).hex().encode())
     relay = RelayNode(
-        Relay(os.urandom, Limits.embedded(), (0,), token),
-        RelayOptions(host=options.host, port=0, data_ports=(0,), limits=Limits.embedded()),
+        Relay(os.urandom, Limits.embedded(), (), token), connections=Connections(most=64)
     )
     node = Embedded(relay, options.host, lambda at, shown: party(at, shown, token))
     listen = (Listen(options.host, 0), Listen(options.host, 0))

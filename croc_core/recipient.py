@@ -128,7 +128,7 @@ def join_again(state: Joining, _: NoAnswer) -> Step:
 def ask_x(_: Joining, event: SeatTaken) -> Step:
     """Step 5 again: ask for X."""
     seat = event.seat
-    return AwaitingX(seat, event.curve, event.seq), (seat.post(since=event.seq),)
+    return AwaitingX(seat, event.curve, 0), (seat.post(since=0),)  # X may be there already
 
 
 def ask_x_again(state: AwaitingX, event: NothingYet) -> Step:

@@ -168,7 +168,7 @@ def _joining(context: RecipientContext, _: Joining, event: Input) -> object | No
     ports = [way.port for way in joined.data if way.kind == "tcp"]
     if joined.role is not Role.RECIPIENT or joined.channel != context.channel or not ports:
         return RelayBroke(failures.relay_broke("it gave us a channel that we did not ask for"))
-    return SeatTaken(Seat(joined.channel, joined.uuid, ports[0]), joined.curve, joined.seq)
+    return SeatTaken(Seat(joined.channel, joined.uuid, ports[0]), joined.curve)
 
 
 def _awaiting_x(context: RecipientContext, state: AwaitingX, event: Input) -> object | None:

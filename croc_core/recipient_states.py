@@ -166,7 +166,6 @@ class SeatTaken:
 
     seat: Seat
     curve: str
-    seq: int
 
 
 @dataclass(frozen=True, slots=True)
