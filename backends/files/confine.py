@@ -75,6 +75,11 @@ class Folders:
         self.made: list[int] = []
         self.renamed: dict[int, bytes] = {}
 
+    def start(self, renamed: dict[int, bytes]) -> None:
+        """Open every folder anew from here on, under the names that *renamed* gives."""
+        self._held.close()
+        self.renamed = renamed
+
     def name(self, row: int) -> bytes:
         """Return the name of *row* on the disk."""
         return self.renamed.get(row) or self._tree.name(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import errno
 import os
 import stat
 
@@ -57,14 +58,14 @@ class Judge:
         self.fates = bytearray(len(offered.rows))
         self.renamed: dict[int, bytes] = {}
         if folders is not None:
-            folders.renamed = self.renamed
+            folders.start(self.renamed)
 
     def verdict(self) -> Verdict:
-        """Judge every entry. Raises OSError where a folder cannot be looked at."""
+        """Judge every entry."""
         spans: list[Span] = []
         first, chosen, files, size = -1, 0, 0, 0
         for entry, row in enumerate(self._offered.rows):
-            fate = Fate.LEFT_OUT if row == REFUSED else self._judge(row)
+            fate = Fate.LEFT_OUT if row == REFUSED else self._fate(row)
             self.fates[entry] = fate
             if fate is not Fate.LEFT_OUT:
                 chosen += 1
@@ -85,6 +86,12 @@ class Judge:
             tuple(self._replaced),
             self._replaced_count,
         )
+
+    def _fate(self, row: int) -> Fate:
+        try:
+            return self._judge(row)
+        except OSError as error:
+            return self._leave_out(row, f"its folder cannot be used ({os.strerror(error.errno or 0)})")
 
     def _judge(self, row: int) -> Fate:
         if self._offered.is_folder(row):
@@ -149,7 +156,7 @@ class Judge:
             if self._look(row) is None:
                 self._shifted.add(variant)
                 return
-        raise FileExistsError(17, os.strerror(17))
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
     def _leave_out(self, row: int, reason: str) -> Fate:
         self._left_out_count += 1

@@ -12,6 +12,8 @@ from croc_core.content import MAX_SIZE, Entry, Kind
 
 MAX_IMPLIED = 10_000
 """Greatest number of folders that paths run through without an entry of their own."""
+TARGET_BYTES = 256
+"""Greatest mean length of the targets of links, in bytes an entry."""
 MAX_SHOWN = 20
 """How many refused or replaced names a verdict lists."""
 
@@ -45,6 +47,7 @@ class Offered:
         self._modes = array("H")
         self._mtimes = array("q")
         self._targets: dict[int, bytes] = {}
+        self._target_bytes = 0
 
     def add(self, entry: Entry) -> None:
         """Take the next entry; whatever its name is, it raises nothing."""
@@ -89,20 +92,21 @@ class Offered:
         parts = components(entry.path)
         if not self._attended and parts[0].name.startswith(b"."):
             raise BadName("a hidden name is only accepted when somebody looks at it")
-        size = entry.size if entry.kind is Kind.FILE else 0
-        if size is None or not 0 <= size <= MAX_SIZE:
-            raise BadName("its size makes no sense")
         target = entry.meta.get("target") if entry.kind is Kind.SYMLINK else None
         if entry.kind is Kind.SYMLINK and not (
             isinstance(target, (str, bytes)) and link_stays(len(parts) - 1, target)
         ):
             raise BadName("a link that leads out of what is sent")
-        row = self._place(parts, entry.kind is Kind.DIRECTORY)
-        self._sizes[row] = size
-        self._modes[row] = _mode(entry.meta.get("mode"))
-        self._mtimes[row] = _mtime(entry.meta.get("mtime"))
         if isinstance(target, str):
             target = target.encode("utf-8", "surrogateescape")
+        if isinstance(target, bytes):
+            self._target_bytes += len(target)
+            if self._target_bytes > TARGET_BYTES * (1024 + len(self.rows)):
+                raise BadName("the links of this offer are too long to hold")
+        row = self._place(parts, entry.kind is Kind.DIRECTORY)
+        self._sizes[row] = entry.size or 0
+        self._modes[row] = _mode(entry.meta.get("mode"))
+        self._mtimes[row] = _mtime(entry.meta.get("mtime"))
         if isinstance(target, bytes):
             self._targets[row] = target
         return row

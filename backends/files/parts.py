@@ -47,6 +47,10 @@ class Ranges:
             return
         self._take_among(offset, end)
 
+    def lose(self, offset: int) -> None:
+        """Count nothing from *offset* on as come: it could not be written."""
+        self.start = min(self.start, offset)
+
     def _take_among(self, offset: int, end: int) -> None:
         ahead = self._ahead
         place = bisect_left(ahead, (offset, end))

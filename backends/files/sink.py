@@ -23,6 +23,8 @@ from backends.files.trouble import local_error
 from croc_core.content import Arrived, Entry, Verdict
 from croc_core.errors import LocalFileError, LocalProtocolError, Party, RemoteProtocolError
 
+MAX_OFFERED = 2_000_000
+"""Greatest number of entries of an offer; each takes some 200 bytes of memory."""
 MAX_PARTS = 256
 """Greatest number of files that may be unfinished at one time."""
 MAX_PATHS = 1000
@@ -41,11 +43,11 @@ class _Part:
 
     __slots__ = ("fd", "name", "ranges", "row", "written")
 
-    def __init__(self, fd: int, name: bytes, row: int, size: int) -> None:
+    def __init__(self, fd: int, name: bytes, row: int, ranges: Ranges) -> None:
         self.fd = fd
         self.name = name
         self.row = row
-        self.ranges = Ranges(size)
+        self.ranges = ranges
         self.written = 0
         """How long the file on the disk is."""
 
@@ -84,8 +86,12 @@ class FileSink:
         self._lacking = 0
 
     def consider(self, entries: Sequence[Entry]) -> None:
-        """See `Sink.consider`."""
+        """See `Sink.consider`. Raises RemoteProtocolError past MAX_OFFERED entries."""
         self._in(_Phase.OFFERED)
+        if len(self._offered.rows) + len(entries) > MAX_OFFERED:
+            raise RemoteProtocolError(
+                Party.PEER, f"the sender offers more than {MAX_OFFERED:,} entries"
+            )
         for entry in entries:
             self._offered.add(entry)
 
@@ -115,7 +121,7 @@ class FileSink:
         except OSError as error:
             raise local_error(error, "make the folder", self._root) from None
         assert self._folders is not None
-        self._folders.renamed = self._judge.renamed
+        self._folders.start(self._judge.renamed)
         self._judge = None
         offered = self._offered
         self._lacking = sum(
@@ -127,8 +133,8 @@ class FileSink:
     def write(self, entry: int, offset: int, data: memoryview) -> None:
         """See `Sink.write`; RemoteProtocolError also past MAX_PARTS files at a time."""
         part = self._take(entry, offset, len(data))
+        at = offset
         try:
-            at = offset
             while data:
                 count = os.pwrite(part.fd, data, at)
                 at += count
@@ -137,6 +143,7 @@ class FileSink:
             if part.ranges.whole:
                 self._complete(entry, part)
         except OSError as error:
+            part.ranges.lose(at)
             raise self._trouble(error, part.row) from None
 
     def zeros(self, entry: int, offset: int, length: int) -> None:
@@ -168,7 +175,7 @@ class FileSink:
         if self._phase is _Phase.CLOSED:
             return
         for part in self._parts.values():
-            with contextlib.suppress(OSError, LocalFileError):
+            with contextlib.suppress(OSError):
                 self._leave(part)
         self._parts.clear()
         if self._folders is not None:
@@ -214,18 +221,19 @@ class FileSink:
                 raise RemoteProtocolError(Party.PEER, "the sender sent more than a file holds")
             if len(self._parts) >= MAX_PARTS:
                 raise RemoteProtocolError(Party.PEER, "the sender sends too many files at once")
-            Ranges(size).take(offset, length)
-            part = self._create(row, size)
-            self._parts[entry] = part
-        part.ranges.take(offset, length)
+            ranges = Ranges(size)
+            ranges.take(offset, length)
+            self._parts[entry] = part = self._create(row, ranges)
+        else:
+            part.ranges.take(offset, length)
         return part
 
-    def _create(self, row: int, size: int) -> _Part:
+    def _create(self, row: int, ranges: Ranges) -> _Part:
         folders = self._open_folders()
         try:
             folder = folders.make(self._offered.tree.parent(row))
             name = self._part_name(row)
-            return _Part(os.open(name, PART, 0o600, dir_fd=folder), name, row, size)
+            return _Part(os.open(name, PART, 0o600, dir_fd=folder), name, row, ranges)
         except OSError as error:
             raise self._trouble(error, row) from None
 
@@ -245,8 +253,8 @@ class FileSink:
         if mtime is not None:
             with contextlib.suppress(OSError, OverflowError):
                 os.utime(part.fd, ns=(mtime, mtime))
-        os.close(part.fd)
-        part.fd = -1
+        fd, part.fd = part.fd, -1
+        os.close(fd)
         self._settle(entry, row, part.name)
         del self._parts[entry]
         if part.ranges.size:
@@ -278,7 +286,7 @@ class FileSink:
                 elif offered.target(row) is not None:
                     links.append(entry)
                 else:
-                    self._parts[entry] = part = self._create(row, 0)
+                    self._parts[entry] = part = self._create(row, Ranges(0))
                     self._complete(entry, part)
             except OSError as error:
                 raise self._trouble(error, row) from None
@@ -339,13 +347,16 @@ class FileSink:
 
     def _leave(self, part: _Part) -> None:
         """Close an unfinished file; keep it if a later run can use its beginning."""
-        folder = self._open_folders().find(self._offered.tree.parent(part.row))
         if part.fd < 0:  # whole, but it could not get its name
             return
+        folders = self._open_folders()
         try:
             if part.ranges.start:
                 os.ftruncate(part.fd, part.ranges.start)
+                path = show(folders.path(part.row))
+                self._say(f'What arrived of "{path}" is kept beside it in "{show(part.name)}".')
             else:
+                folder = folders.find(self._offered.tree.parent(part.row))
                 os.unlink(part.name, dir_fd=folder)
         finally:
             os.close(part.fd)

@@ -17,6 +17,8 @@ from backends.files.trouble import local_error
 from croc_core.content import Entry, Kind
 from croc_core.errors import LocalFileError, LocalProtocolError
 
+_OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What is wrong with this process or system, not with one file."""
 _FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 
 
@@ -73,8 +75,8 @@ class FileSource:
             except _LeftOut as why:
                 self._say(f'Left out: "{show(stack[-1].prefix + name)}" {why}.')
             except OSError as error:
-                if len(stack) == 1:
-                    raise local_error(error, "read", self._tops[name]) from None
+                if len(stack) == 1 or error.errno in _OURS:
+                    raise local_error(error, "read", self._tops.get(name, name)) from None
                 self._say(f'Left out: "{show(stack[-1].prefix + name)}" {_reason(error)}.')
             else:
                 yield entry
