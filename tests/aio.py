@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import ParamSpec
+from typing import ParamSpec, Self
 
 from backends import _io as io
 from backends.asyncio._loop import Listen, Loop, Options
@@ -120,7 +120,7 @@ class Peer:
         sock.setblocking(False)
 
     @classmethod
-    async def dial(cls, port: int, host: str = HOST, local: str | None = None) -> Peer:
+    async def dial(cls, port: int, host: str = HOST, local: str | None = None) -> Self:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         peer = cls(socket.socket(family, socket.SOCK_STREAM))
         if local is not None:
@@ -155,7 +155,7 @@ class Peer:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         self.sock.close()
 
-    def __enter__(self) -> Peer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
