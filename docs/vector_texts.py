@@ -102,8 +102,9 @@ def http_requests() -> Group:
 
 def http_replies() -> Group:
     """Bodies of replies."""
-    joined: Case = {"protocol": 1, "channel": CHANNEL, "uuid": UUID, "role": "sender", "curve": "x25519",
-              "data": [{"kind": "tcp", "port": 9010}], "seq": 1}  # fmt: skip
+    joined: Case = {"protocol": 1, "channel": CHANNEL, "uuid": UUID, "role": "sender",
+                    "curve": "x25519", "data": [{"kind": "tcp", "port": 9010}],
+                    "seq": 1}  # fmt: skip
     state: Case = {"channel": CHANNEL, "curve": "x25519", "x": None, "y": None, "hh_k": None,
              "h_k": None, "stapled": False, "staplings": {}, "recipient": False,
              "seq": 1}  # fmt: skip
@@ -160,7 +161,9 @@ def identification() -> Group:
         {"side": "relay", "text": "ERR 4"},
     ]
     invalid = [
-        ("client", line.replace(" ", "  "), "two spaces", 400),
+        ("client", line.replace(" ", "  ", 1), "two spaces", 400),
+        ("client", line.replace(" 0", "  0", 1), "two spaces", 400),
+        ("client", " " + line, "a space before it", 400),
         ("client", line.replace("\n", "\r\n"), "a carriage return", 400),
         ("client", line.upper(), "capitals", 400),
         ("client", "GET / HTTP/1.1\r\n", "not a line of this protocol", 400),
