@@ -187,6 +187,7 @@ def codes() -> Group:
         "7hk2-abandon-ability-able": ("7hk2", "abandon-ability-able"),
         "7hk2-Abandon_ABILITY  able": ("7hk2", "abandon-ability-able"),
         "7hk2--abandon - ability_-able-": ("7hk2", "abandon-ability-able"),
+        " 7HK2 abandon_ability\table\n": ("7hk2", "abandon-ability-able"),
         "0-x": ("0", "x"),
         "a-Stra\u00dfe": ("a", "strasse"),
         "a-\uff21\uff22\u3000\ufb01": ("a", "ab-fi"),
@@ -194,11 +195,11 @@ def codes() -> Group:
         "a-" + "\u00fc" * 128: ("a", "\u00fc" * 128),
     }
     bad = {"7hk2": "no secret", "7hk2-": "an empty secret", "7hk2-_ -": "an empty secret",
-           "-a": "an empty channel", "7HK2-a": "a channel in capitals", "": "empty",
+           "-a": "an empty channel", "": "empty", "\u00fc-a": "another letter",
            "a" * 33 + "-a": "a channel of 33 characters",
            "a-" + "x" * 257: "a secret of 257 bytes"}  # fmt: skip
     return group(
-        "codes, as typed without spaces around them; prs is the normalised secret",
+        "codes, as typed; prs is the normalised secret",
         [{"code": code, "channel": channel, "prs": secret.encode().hex()}
          for code, (channel, secret) in good.items()],
         [{"code": code, "why": why} for code, why in bad.items()],

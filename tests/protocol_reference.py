@@ -301,9 +301,10 @@ def rejoin(rejoin: bytes, n: int) -> tuple[str, bytes]:
 
 
 def split_code(code: str) -> tuple[str, bytes] | None:
-    channel, dash, rest = code.partition("-")
-    secret = re.sub("[ _-]+", "-", unicodedata.normalize("NFKC", rest).casefold()).strip("-")
-    data = secret.encode()
-    if not dash or not re.fullmatch("[0-9a-z]{1,32}", channel) or not 1 <= len(data) <= 256:
+    folded = unicodedata.normalize("NFKC", code).casefold()
+    parts = re.split(r"[\s_-]+", folded)
+    channel, *words = [part for part in parts if part] or [""]
+    data = "-".join(words).encode()
+    if not re.fullmatch("[0-9a-z]{1,32}", channel) or not 1 <= len(data) <= 256:
         return None
     return channel, data

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
-from croc_core import encoding, handshake, heads, identify, messages, pake, seal, wire
+from croc_core import codes, encoding, handshake, heads, identify, messages, pake, seal, wire
 from croc_core.errors import RemoteProtocolError
 from croc_core.messages import HEAD, PIECE
 from croc_core.pake import cpace
@@ -282,11 +282,15 @@ def test_resume(case: Case) -> None:
 @pytest.mark.parametrize("case", cases("codes"))
 def test_codes(case: Case) -> None:
     assert ref.split_code(case["code"]) == (case["channel"], hexed(case["prs"]))
+    code = codes.parse(case["code"])
+    assert (code.channel, code.secret.reveal) == (case["channel"], hexed(case["prs"]))
 
 
 @pytest.mark.parametrize("case", cases("codes", "invalid"))
 def test_codes_invalid(case: Case) -> None:
     assert ref.split_code(case["code"]) is None
+    with pytest.raises(ValueError, match="code"):
+        codes.parse(case["code"])
 
 
 # ---- on the data connection
