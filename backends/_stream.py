@@ -13,6 +13,8 @@ from collections.abc import Callable
 from backends._io import Consumer, Producer
 from backends._sockets import widen
 
+BULK = 65536
+"""So many bytes at once, and the connection is worth larger buffers."""
 FOREVER = 1e6
 """Seconds: as good as no limit. None instead would make the original block, too."""
 
@@ -25,7 +27,7 @@ def pump(own: socket.socket, producer: Producer, patience: float | None) -> Exce
     """
     with own:
         own.settimeout(patience or FOREVER)
-        widen(own, socket.SO_SNDBUF)
+        bulk = False
         while True:
             try:
                 view = producer.fill()
@@ -33,6 +35,9 @@ def pump(own: socket.socket, producer: Producer, patience: float | None) -> Exce
                 return error
             if view is None:
                 return None
+            if not bulk and len(view) >= BULK:
+                bulk = True
+                widen(own, socket.SO_SNDBUF)
             while view:
                 view = view[own.send(view) :]
 
@@ -50,7 +55,7 @@ def drain(
     """
     with own:
         own.settimeout(patience or FOREVER)
-        widen(own, socket.SO_RCVBUF)
+        bulk = False
         while True:
             try:
                 if consumer.ready():
@@ -67,3 +72,6 @@ def drain(
                 return error
             if count == 0:
                 return None
+            if not bulk and count >= BULK:
+                bulk = True
+                widen(own, socket.SO_RCVBUF)

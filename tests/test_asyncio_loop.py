@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import threading
@@ -8,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+import backends.asyncio._loop
 from backends import _io as io
 from backends.asyncio._loop import Listen, Loop, Options
 from tests.aio import HOST, Bytes, Hand, Peer, Puppet, leftovers, linked, on_loop, running
@@ -99,6 +101,55 @@ async def test_a_dial_that_fails_says_why() -> None:
         assert await hand.next() == io.Broken(A, "the name was not found")
         hand.do(io.Connect(A, "::1", 1, "127.0.0.1"))
         assert isinstance(await hand.next(), io.Broken)
+
+
+@on_loop
+async def test_closing_gives_a_dial_up_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up = threading.Event()
+    found = socket.getaddrinfo(HOST, 1, type=socket.SOCK_STREAM)
+
+    def slow(host: str, *rest: object, **more: object) -> object:
+        if more.get("flags"):
+            raise socket.gaierror
+        assert looked_up.wait(20)
+        return found
+
+    async with running() as (hand, _):
+        monkeypatch.setattr(socket, "getaddrinfo", slow)
+        hand.do(io.Connect(A, "slow.example", 1), io.Close(A), io.Work(1, looked_up.set))
+        assert isinstance(await hand.next(), io.Worked)
+        hand.do(io.Work(2, lambda: None))
+        assert isinstance(await hand.next(), io.Worked)
+        assert hand.puppet.seen.empty()
+
+
+@on_loop
+async def test_running_out_of_descriptors_pauses_the_listener(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = socket.socket.accept
+    failures = [errno.EMFILE, errno.ECONNABORTED, errno.ENFILE]
+
+    def accept(sock: socket.socket) -> object:
+        if failures:
+            number = failures.pop()
+            raise OSError(number, os.strerror(number))
+        return real(sock)
+
+    monkeypatch.setattr(backends.asyncio._loop, "_PAUSE", 0.01)
+    async with running(Listen(HOST, 0)) as (hand, (port,)):
+        monkeypatch.setattr(socket.socket, "accept", accept)
+        with await Peer.dial(port):
+            await hand.accepted()
+        assert not failures
+
+
+@on_loop
+async def test_where_there_is_no_ipv6_everything_is_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    async with running(Listen(None, 0)) as (hand, (port,)):
+        with await Peer.dial(port, "127.0.0.2"):
+            assert (await hand.accepted()).peer == HOST
 
 
 # ---- reading and sending
