@@ -129,6 +129,18 @@ def test_a_hello_is_exactly_as_long_as_it_is(first: bytes, hello: int) -> None:
         assert reader.take() == Hello(first[:hello])
 
 
+def test_records_that_came_along_with_the_hello_are_kept() -> None:
+    sealer, opener = pair()
+    reader = Reader()
+    data = b"OK\n" + b"hello" + sealer.record(encode(Decline(TID)), last=True)
+    units = push(reader, data)
+    assert next(units) == Line(b"OK\n")
+    reader.expect_hello(5)
+    assert next(units) == Hello(b"hello")
+    reader.secure(opener)
+    assert next(units) == Heard(Decline(TID), last=True)
+
+
 # ---- what is not allowed
 
 
