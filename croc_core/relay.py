@@ -101,8 +101,7 @@ class Relay:
         age_ms = self._book.next_age()
         if age_ms is None:
             return when
-        # At least a millisecond on: the two clocks do not tick as one.
-        old_at = self._last.mono + max(age_ms - self._last.unix_ms, 1.0) / 1000
+        old_at = self._last.mono + (age_ms - self._last.unix_ms) / 1000
         return old_at if when is None else min(when, old_at)
 
     def handle(self, event: Input, now: Moment) -> tuple[Effect, ...]:

@@ -42,6 +42,7 @@ def test_a_line_is_read_as_it_was_written_and_no_byte_behind_it_is_lost(
 @example(b"C" * 159 + b"\n")
 @example(b"C" * 160 + b"\n")
 @example(b"CROC/2" + b" " * 153 + b"\n")
+@example(b"CROC/2" + b" " * 154 + b"\n")
 def test_a_judgement_once_given_stands_whatever_follows(data: bytes) -> None:
     verdicts = [parse_line(data[:end]) for end in range(len(data) + 1)]
     first = next((v for v in verdicts if v is not None), None)

@@ -169,9 +169,11 @@ def test_a_nonce_repeats_nothing_of_another_role_channel_or_address() -> None:
     assert desk.join("sender", B, nonce=NONCE).channel != sender.channel
     named = {"role": "sender", "nonce": NONCE, "channel": sender.channel}
     assert desk.ask("/join", named).error == (409, "occupied")
-    desk.join("sender", A, nonce=NONCE, channel="named")
+    second = desk.join("sender", A, nonce=NONCE, channel="named")
     assert desk.join("sender", A, nonce=NONCE) == sender
     desk.join("recipient", A, nonce=NONCE, channel="named")
+    desk.post(second, close=True)
+    assert desk.join("sender", A, nonce=NONCE) == sender
     desk.post(sender, close=True)
     assert desk.join("sender", A, nonce=NONCE).channel not in (sender.channel, "named")
 

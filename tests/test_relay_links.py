@@ -118,9 +118,13 @@ def test_the_end_of_an_old_staple_does_not_free_the_port_of_the_new() -> None:
     desk.handle(PairEnded(1))
     desk.pass_time(100)
     assert desk.post(sender).status == 200
+    desk.pass_time(9)
     desk.handle(PairEnded(2))
     desk.handle(PairEnded(2))
-    desk.pass_time(10)
+    desk.pass_time(9)
+    assert desk.handle(Woke()) == ()
+    assert sender.channel in desk.relay._book.locals
+    desk.pass_time(1)
     assert desk.post(sender).body["reason"] == "expired"
 
 
