@@ -1,0 +1,236 @@
+"""The commands that run one session: `relay`, `send`, `receive`."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from backends import _io as io
+from backends import _session
+from backends._cli_parser import LIMITS, UsageError
+from backends._options import Options, RelayOptions
+from backends._preview import Preview
+from backends._sockets import cause
+from backends._ui import Face
+from backends._ui_ask import ask_for, ask_to_accept, can_ask
+from croc_core import codes
+from croc_core.errors import Code, Failure, LocalFileError, Party
+from croc_core.events import Failed, OfferSeen
+from croc_core.limits import Limits
+from croc_core.party_io import Decided, Interrupted
+from croc_core.values import Moment, Secret
+
+if TYPE_CHECKING:
+    from backends._cli import Backend
+
+# ---- relay
+
+
+def relay(backend: Backend, args: Namespace, face: Face) -> int:
+    """Run a relay until a signal ends it."""
+    given = {name: getattr(args, name) for name in LIMITS if getattr(args, name) is not None}
+    ports = {"port": args.port, "data_ports": args.data_ports, "ipv6_prefix": args.ipv6_prefix}
+    with _usage():
+        options = RelayOptions(
+            host=args.host,
+            token=None if args.token_file is None else _token(args.token_file),
+            limits=Limits(**given),
+            **{name: value for name, value in ports.items() if value is not None},
+        )
+        session = _session.relaying(options)
+    node = _Stoppable(session.node)
+    session.node, session.outcome = node, lambda: node.failure
+    return _run(backend, session, face.tell, face)
+
+
+class _Stoppable:
+    """A relay's node that ends on a signal, as a party's does."""
+
+    def __init__(self, node: io.Node) -> None:
+        self._node = node
+        self.failure: Failure | None = None
+
+    @property
+    def finished(self) -> bool:
+        """See `Node`."""
+        return self.failure is not None
+
+    def deadline(self) -> float | None:
+        """See `Node`."""
+        return self._node.deadline()
+
+    def handle(self, event: io.Input, now: Moment) -> tuple[io.Effect, ...]:
+        """See `Node`."""
+        if isinstance(event, io.Told) and isinstance(event.what, Interrupted):
+            self.failure = Failure(event.what.code, Party.LOCAL, "The relay has stopped.")
+            return (io.Tell(Failed.of(self.failure)),)
+        return self._node.handle(event, now)
+
+
+def _token(path: str) -> Secret:
+    from backends.files.trouble import local_error
+
+    try:
+        with open(path, "rb") as file:
+            token = file.read(1025).strip()
+    except OSError as error:
+        raise local_error(error, "read", path) from None
+    if not 1 <= len(token) <= 1024 or not token.isascii():
+        raise LocalFileError(
+            "The token file does not hold a token.", "It holds 1 to 1,024 ASCII characters."
+        )
+    return Secret(token)
+
+
+# ---- send
+
+
+def send(backend: Backend, args: Namespace, face: Face) -> int:
+    """Send files and folders."""
+    at = _relay(args)
+    if at and args.host:
+        raise UsageError(
+            "--host says where a relay of your own listens; with --relay or CROC_RELAY "
+            "there is none."
+        )
+    code = args.code or _env("CROC_CODE")
+    with _usage():
+        options = Options(
+            relay=at,
+            curve=args.curve,
+            code=code,
+            token=_env("CROC_TOKEN"),
+            host=args.host,
+            follow=args.follow,
+        )
+        session = _session.sending(options, args.paths, face.note)
+        if code is not None:
+            _warn_if_weak(codes.parse(code).phrase, face)
+    return _run(backend, session, face.tell, face)
+
+
+def _warn_if_weak(phrase: str, face: Face) -> None:
+    from backends._words import words
+
+    if codes.is_weak(phrase, words()):
+        face.note("This code is easy to guess; without --code you get a better one.")
+
+
+# ---- receive
+
+
+def receive(backend: Backend, args: Namespace, face: Face) -> int:
+    """Receive into a folder."""
+    at = _relay(args)
+    if at is None:
+        raise UsageError(
+            "Which relay? Give --relay, or set CROC_RELAY: the sender's side shows the address."
+        )
+    asks = can_ask(face)
+    with _usage():
+        options = Options(
+            relay=at,
+            curve=args.curve,
+            out=args.out,
+            yes=args.yes,
+            existing=args.existing,
+            attended=asks and not args.yes,
+        )
+        code = _code(args.code or _env("CROC_CODE"), face, asks)
+        receiving = _Receiving(options, face, asks)
+        receiving.session = _session.receiving_into(options, code, receiving.decide, receiving.sink)
+    return _run(backend, receiving.session, receiving.tell, face)
+
+
+def _code(given: str | None, face: Face, asks: bool) -> str:
+    """Return the code: as given, or as a person types it."""
+    if given is not None:
+        return given
+    while asks:
+        line = ask_for(face, "The code (it looks like 7k2m-word-word-word): ")
+        if line is None:
+            break
+        try:
+            return codes.parse(line).text
+        except ValueError as error:
+            face.say(str(error))
+    raise UsageError("Which code? Give it at the prompt, in CROC_CODE, or as an argument.")
+
+
+class _Receiving:
+    """A recipient's run: shows the offer, and asks about it where somebody is there."""
+
+    session: _session.Session
+
+    def __init__(self, options: Options, face: Face, asks: bool) -> None:
+        self.sink = Preview(options.out, options.existing, attended=options.attended, say=face.note)
+        self._options = options
+        self._face = face
+        self._asks = asks
+        self._why = ""
+
+    def decide(self, offer: OfferSeen) -> bool | None:
+        """Decide by the flags; None where the person is asked."""
+        decision = self._options.decide(offer)
+        if decision is False:
+            self._why = "Files exist already: add --overwrite, --skip or --rename to --yes."
+        elif decision is None and not self._asks:
+            self._why = "Nobody is here to ask: use --yes to accept."
+            return False
+        return decision
+
+    def tell(self, event: Any) -> None:
+        """Show *event*; ask where it is the offer."""
+        if isinstance(event, Failed) and event.code == Code.DECLINED and self._why:
+            event = msgspec.structs.replace(event, hint=self._why)
+        self._face.tell(event)
+        if isinstance(event, OfferSeen):
+            for line in self.sink.lines():
+                self._face.note(line) if self._options.yes else self._face.say(line)
+            if self._asks and not self._options.yes:
+                inject = self.session.inject
+                ask_to_accept(self._face, self.sink.everything(), lambda yes: inject(Decided(yes)))
+
+
+# ---- all
+
+
+def _run(
+    backend: Backend, session: _session.Session, tell: Callable[[Any], None], face: Face
+) -> int:
+    """Run *session*; return its exit status."""
+    try:
+        backend.run(session, tell)
+    except OSError as error:
+        if not session.listen:
+            raise
+        raise UsageError(
+            f"Cannot listen: {cause(error)}.", "Choose another --host, --port or --data-ports."
+        ) from error
+    finally:
+        face.close()
+    failure = session.outcome()
+    return 0 if failure is None else failure.exit_status
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    """Within, a ValueError is a sentence about the arguments."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _relay(args: Namespace) -> str | None:
+    """Return the relay that was named; an empty --relay hides CROC_RELAY."""
+    return _env("CROC_RELAY") if args.relay is None else args.relay or None
+
+
+def _env(name: str) -> str | None:
+    return os.environ.get(name) or None

@@ -1,0 +1,200 @@
+"""The face of a run: JSON lines for a program, sentences for a person.
+
+Standard output is the program's, standard error the person's.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterable
+from typing import BinaryIO, NamedTuple, TextIO
+
+from backends._show import show
+from backends._ui_progress import Bar, Lines, Nothing, Shown
+from backends._ui_text import amount, size, span
+from croc_core.events import (
+    CodeReady,
+    Completed,
+    Event,
+    Failed,
+    Listening,
+    OfferSeen,
+    Progress,
+    Waiting,
+    to_json,
+)
+
+LONGEST = 1000
+"""Most characters of a sentence."""
+
+
+class Style(NamedTuple):
+    """What the person asked for."""
+
+    json: bool = False
+    quiet: bool = False
+    plain: bool = False
+
+
+class Face:
+    """Shows the events of one run. Any thread may call it."""
+
+    def __init__(
+        self, command: str, role: str, style: Style, out: BinaryIO | None = None,
+        err: TextIO | None = None,
+    ) -> None:  # fmt: skip
+        self._command = command
+        self._role = role
+        self._json = style.json
+        self._plain = style.plain or os.environ.get("TERM") == "dumb"
+        self._out = out or sys.stdout.buffer
+        self._err = err or sys.stderr
+        self.terminal = self._err.isatty()
+        """Whether a person may be looking."""
+        self.speaks = not style.json or (self.terminal and not style.quiet)
+        """Whether sentences are wanted at all."""
+        self._chatty = self.speaks and not style.quiet
+        self._lock = threading.RLock()
+        self._nothing = Nothing(self._write)
+        self._shown: Shown = self._nothing
+        self._asking = ""
+        self._listening: Listening | None = None
+
+    # ---- what is told
+
+    def tell(self, event: Event) -> None:
+        """Show *event*."""
+        with self._lock:
+            if self._json:
+                self._print(to_json(event))
+            if isinstance(event, Progress):
+                self._progress(event)
+                return
+            if isinstance(event, Completed | Failed):
+                self.close()
+            self._lines(event)
+
+    def note(self, text: str) -> None:
+        """Say a sentence, safe to show, that may be left out."""
+        if self._chatty:
+            self.say(text)
+
+    def say(self, text: str) -> None:
+        """Say a line, safe to show, that a person must see."""
+        if not self.speaks:
+            return
+        with self._lock:
+            if self._asking:
+                self._write("\n")
+            self._shown.line(text)
+            if self._asking:
+                self._write(self._asking)
+
+    def ask(self, question: str) -> None:
+        """Show a question and stay on its line, until `answered`."""
+        with self._lock:
+            self._asking = question
+            self._write(question)
+
+    def answered(self) -> None:
+        """The question has its answer."""
+        with self._lock:
+            self._asking = ""
+
+    def close(self) -> None:
+        """Leave the screen as it is wanted by who writes next."""
+        with self._lock:
+            self._shown.close()
+            self._shown = self._nothing
+            if self._asking:
+                self._asking = ""
+                self._write("\n")
+
+    # ---- sentences
+
+    def _lines(self, event: Event) -> None:
+        match event:
+            case Listening():
+                self._listening = event
+                if self._role == "relay":
+                    self._relay_ready(event)
+            case CodeReady():
+                self._code(event)
+            case OfferSeen(count, total):
+                what = "Offer" if self._role == "receive" else "Offered"
+                self.note(f"{what}: {amount(count, total)}")
+            case Waiting(what):
+                self.note(f"Waiting for {show(what)}")
+            case Completed():
+                self._completed(event)
+            case Failed():
+                self.say(show(f"{event.message} {event.hint}".rstrip(), LONGEST))
+
+    def _relay_ready(self, event: Listening) -> None:
+        where = event.url if event.host else f"{event.url} and on every address of this computer"
+        ports = ", ".join(map(str, event.ports))
+        self.note(f"The relay listens: {where}; data ports {ports}. Ctrl-C ends it.")
+
+    def _code(self, event: CodeReady) -> None:
+        self.note("")
+        self.say(f"Code: {event.code}")
+        self.note("\nOn the other computer, type this line, and the code when it asks for it:")
+        for url in self._urls(event.relay):
+            self.say(f"  {self._command} receive --relay {url}")
+        self.note("")
+
+    def _urls(self, relay: str) -> Iterable[str]:
+        """Return the addresses at which the other side may find the relay."""
+        if self._listening is None or self._listening.host:
+            return (relay,)
+        from backends._addresses import usable
+        from backends._options import Where, where
+
+        port = where(relay).port
+        return [Where(address, port).url for address in usable()]
+
+    def _completed(self, event: Completed) -> None:
+        verb = "Received" if self._role == "receive" else "Sent"
+        text = f"{verb} {amount(event.files, event.bytes)}, in {span(event.seconds)}"
+        if event.seconds > 0:
+            text += f" ({size(event.bytes / event.seconds)}/s)"
+        self.note(text + ".")
+
+    def _progress(self, event: Progress) -> None:
+        if not self._chatty:
+            return
+        if self._shown is self._nothing:
+            if self._plain:
+                self._shown = Lines(self._write)
+            elif self.terminal:
+                self._shown = Bar()
+        self._shown.update(event)
+
+    # ---- output; who reads it may have gone, and the run goes on without
+
+    def _print(self, data: bytes) -> None:
+        try:
+            self._out.write(data)
+            self._out.flush()
+        except OSError:
+            self._json = False
+            _forget(1)
+
+    def _write(self, text: str) -> None:
+        try:
+            self._err.write(text)
+            self._err.flush()
+        except UnicodeEncodeError:
+            self._err.write(text.encode("ascii", "backslashreplace").decode())
+            self._err.flush()
+        except OSError:
+            _forget(2)
+
+
+def _forget(number: int) -> None:
+    """Let what is still written to a descriptor whose reader has gone go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)

@@ -1,0 +1,119 @@
+"""How a transfer goes on: a bar on a terminal, plain lines on request, nothing in a pipe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from backends._ui_text import size, span
+from croc_core.events import Progress
+
+_EVERY = 5.0
+"""How often a plain line comes at least, in seconds."""
+_STEP = 0.1
+"""After which part of the whole one comes earlier."""
+
+
+class Shown(Protocol):
+    """A way to show progress."""
+
+    def update(self, event: Progress) -> None:
+        """Show how far it is."""
+        ...
+
+    def line(self, text: str) -> None:
+        """Write a line above what is shown."""
+        ...
+
+    def close(self) -> None:
+        """Leave nothing of it behind on the screen."""
+        ...
+
+
+class Nothing:
+    """No progress is shown."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+
+    def update(self, event: Progress) -> None:
+        """See `Shown`."""
+
+    def line(self, text: str) -> None:
+        """See `Shown`."""
+        self._write(text + "\n")
+
+    def close(self) -> None:
+        """See `Shown`."""
+
+
+class Lines(Nothing):
+    """A line now and then: after each tenth of the whole, and every few seconds."""
+
+    def __init__(
+        self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(write)
+        self._clock = clock
+        self._next = clock() + _EVERY
+        self._mark = _STEP
+
+    def update(self, event: Progress) -> None:
+        """See `Shown`."""
+        done = event.bytes / event.total if event.total else 0.0
+        if done < self._mark and self._clock() < self._next:
+            return
+        self._next = self._clock() + _EVERY
+        self._mark = done // _STEP * _STEP + _STEP
+        self.line(summary(event))
+
+
+class Bar:
+    """One line that changes, by rich: it fits 60 columns and needs no colour."""
+
+    def __init__(self) -> None:
+        # Only a transfer that somebody watches pays for these.
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Live
+
+        self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        self._live = Live(
+            TextColumn("{task.fields[part]}", markup=False),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[rest]}", markup=False),
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            expand=True,
+        )
+        self._task = self._live.add_task("", total=None, part="", rest="")
+        self._live.start()
+
+    def update(self, event: Progress) -> None:
+        """See `Shown`."""
+        part = f"{event.bytes * 100 // event.total:3}%" if event.total else ""
+        rest = f"{size(event.bytes)}  {size(event.rate)}/s"
+        if event.eta is not None:
+            rest += f"  {span(event.eta)} left"
+        total = event.total or None
+        self._live.update(self._task, completed=event.bytes, total=total, part=part, rest=rest)
+        self._live.refresh()
+
+    def line(self, text: str) -> None:
+        """See `Shown`."""
+        self._console.print(text)
+
+    def close(self) -> None:
+        """See `Shown`."""
+        self._live.stop()
+
+
+def summary(event: Progress) -> str:
+    """Return how far it is as plain words."""
+    text = size(event.bytes)
+    if event.total:
+        text += f" of {size(event.total)} ({event.bytes * 100 // event.total}%)"
+    text += f", {size(event.rate)}/s"
+    return text if event.eta is None else f"{text}, {span(event.eta)} left"
