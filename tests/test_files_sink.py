@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import stat
+import subprocess
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -247,7 +248,7 @@ def test_one_bad_name_does_not_force_out_the_others(tmp_path: Path) -> None:
 
 def test_collisions_go_by_folder_and_by_spelling(tmp_path: Path) -> None:
     entries = [file("D/a", 0), file("d/b", 0), folder("D"), folder("d"), file("D/A", 0)]
-    entries += [file("x/a", 0), file("caf\u00e9", 0), file("cafe\u0301", 0)]
+    entries += [file("x/a", 0), file("caf\u00e9", 0), file("cafe\u0301", 0), folder("D")]
     sink = FileSink(tmp_path, attended=True)
     assert numbers(opened(sink, entries)) == [0, 2, 5, 6]
     sink.abandon()
@@ -539,6 +540,12 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
         assert os.readlink(place.parent / "l (1)") == "x"
         assert (place.parent / "e (1)").read_bytes() == b""
         assert place.read_bytes() == b"theirs"
+    sink = FileSink(tmp_path, Policy.OVERWRITE, attended=True)
+    opened(sink, [file("a", 1)])
+    (tmp_path / "a").write_bytes(b"theirs")
+    put(sink, 0, 1)
+    assert sink.finish(()).paths == ("a",)  # the person said so
+    assert (tmp_path / "a").read_bytes() == content(0, 1)
     assert said[0] == '"a.b" appeared meanwhile; what arrived is "a (1).b".'
     assert len(said) == 9
 
@@ -731,11 +738,15 @@ def test_an_entry_takes_little_memory(tmp_path: Path) -> None:
 def test_many_implied_folders_and_long_links_are_bounded(tmp_path: Path) -> None:
     sink = FileSink(tmp_path, attended=True)
     sink.consider([file(f"{n}/" * 60 + "a", 0) for n in range(200)])
+    verdict = sink.judge()
+    assert {reason for _, reason in verdict.refused} == {"its folder is not in the offer"}
+    assert verdict.refused_count == 200 - 10_000 // 60
+    sink.abandon()
+    sink = FileSink(tmp_path, attended=True)
     sink.consider([link(f"l/{n}", "x/" * 2000 + "x") for n in range(500)])
     verdict = sink.judge()
-    reasons = {reason for _, reason in verdict.refused}
-    assert reasons == {"its folder is not in the offer"}
-    assert verdict.refused_count > 30 + 300
+    assert {why for _, why in verdict.refused} == {"the links of this offer are too long to hold"}
+    assert 300 < verdict.refused_count < 500
     sink.abandon()
 
 
@@ -751,3 +762,30 @@ def test_descriptors_are_given_back(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) <= before + 50 + 33
     sink.abandon()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_disk_that_fills_up_meanwhile(tmp_path: Path) -> None:
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk")
+    try:
+        sink = FileSink(tmp_path, attended=True)
+        opened(sink, [file("small", 900), file("large", 500_000)])
+        put(sink, 0, 900)
+        sink.write(1, 0, memoryview(content(1, 5000)))
+        (tmp_path / "other").write_bytes(bytes(900_000))
+        with pytest.raises(
+            LocalFileError, match='Cannot write "large": the disk is full'
+        ) as caught:
+            put(sink, 1, 500_000, 5000)
+        assert caught.value.failure.hint
+        sink.abandon()
+        (kept,) = (p for p in tmp_path.iterdir() if p.name.startswith(".large."))
+        assert kept.stat().st_size >= 5000
+        assert content(1, 500_000).startswith(kept.read_bytes())
+        assert (tmp_path / "small").read_bytes() == content(0, 900)
+        assert not (tmp_path / "large").exists()
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)

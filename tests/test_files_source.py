@@ -262,6 +262,9 @@ def test_a_read_never_passes_the_offered_size(tmp_path: Path) -> None:
     assert buffer == b"AA" + bytes(6)
     with pytest.raises(LocalProtocolError):
         source.read_into(1, 0, memoryview(buffer))
+    change_shrink(file)
+    with pytest.raises(LocalFileError, match="changed"):
+        source.read_into(0, 18, memoryview(buffer))
     source.close()
 
 

@@ -156,7 +156,7 @@ class FileSink:
             raise self._trouble(error, part.row) from None
 
     def finish(self, sizes: Sequence[tuple[int, int]]) -> Arrived:
-        """See `Sink.finish`: makes what has no bytes, then the links, then dates the folders."""
+        """See `Sink.finish`: makes what has no bytes, then dates the folders."""
         self._in(_Phase.WRITING)
         if sizes:
             raise RemoteProtocolError(Party.PEER, "the sender sized what was not accepted")
@@ -274,9 +274,8 @@ class FileSink:
     # -- the end
 
     def _make_rest(self) -> None:
-        """Make what no piece stands for; links last, so that nothing is written through them."""
+        """Make what no piece stands for."""
         offered = self._offered
-        links = []
         for entry, row in enumerate(offered.rows):
             if self._fates[entry] not in (Fate.NEW, Fate.REPLACE):
                 continue
@@ -284,30 +283,24 @@ class FileSink:
                 if offered.is_folder(row):
                     self._open_folders().make(row)
                 elif offered.target(row) is not None:
-                    links.append(entry)
+                    self._make_link(entry, row)
                 else:
                     self._parts[entry] = part = self._create(row, Ranges(0))
                     self._complete(entry, part)
             except OSError as error:
                 raise self._trouble(error, row) from None
-        for entry in links:
-            self._make_link(entry)
 
-    def _make_link(self, entry: int) -> None:
-        row = self._offered.rows[entry]
+    def _make_link(self, entry: int, row: int) -> None:
         target = self._offered.target(row)
         assert target is not None
         temporary = self._part_name(row)
+        folder = self._open_folders().make(self._offered.tree.parent(row))
+        os.symlink(target, temporary, dir_fd=folder)
         try:
-            folder = self._open_folders().make(self._offered.tree.parent(row))
-            os.symlink(target, temporary, dir_fd=folder)
-            try:
-                self._settle(entry, row, temporary)
-            except OSError:
-                os.unlink(temporary, dir_fd=folder)
-                raise
-        except OSError as error:
-            raise self._trouble(error, row) from None
+            self._settle(entry, row, temporary)
+        except OSError:
+            os.unlink(temporary, dir_fd=folder)
+            raise
 
     def _dress_folders(self) -> None:
         """Give the folders that this run made their modes and dates, the lowest first."""
