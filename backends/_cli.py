@@ -74,12 +74,7 @@ def _command(name: str) -> Callable[[Backend, Namespace, Face], int]:
         return demo
     from backends import _cli_run
 
-    commands: dict[str, Callable[[Backend, Namespace, Face], int]] = {
-        "relay": _cli_run.relay,
-        "send": _cli_run.send,
-        "receive": _cli_run.receive,
-    }
-    return commands[name]
+    return {"relay": _cli_run.relay, "send": _cli_run.send, "receive": _cli_run.receive}[name]
 
 
 def failure_of(error: Exception) -> Failure:

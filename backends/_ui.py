@@ -64,11 +64,16 @@ class Face:
 
     # ---- what is told
 
-    def tell(self, event: Event) -> None:
-        """Show *event*."""
+    def emit(self, event: Event) -> None:
+        """Hand *event* to the program alone."""
         with self._lock:
             if self._json:
                 self._print(to_json(event))
+
+    def tell(self, event: Event) -> None:
+        """Show *event*."""
+        with self._lock:
+            self.emit(event)
             if isinstance(event, Progress):
                 self._progress(event)
                 return
@@ -91,6 +96,13 @@ class Face:
             self._shown.line(text)
             if self._asking:
                 self._write(self._asking)
+
+    def result(self, text: str) -> None:
+        """Say what a command was for; on standard output where no program reads that."""
+        if self._json:
+            self.note(text)
+        else:
+            self._print(f"{text}\n".encode())
 
     def ask(self, question: str) -> None:
         """Show a question and stay on its line, until `answered`."""
