@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import socket
 import tracemalloc
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -166,7 +167,7 @@ def test_links_are_kept_or_followed(tmp_path: Path) -> None:
     ]
     said: list[str] = []
     source = FileSource([top], follow=True, say=said.append)
-    entries = list(source.walk())
+    entries = list(islice(source.walk(), 20))
     assert [e.path for e in entries] == ["top", "top/d", "top/d/f", "top/e", "top/e/f"]
     assert read(source, 2) == read(source, 4) == b"outside"
     assert sum("in a circle" in line for line in said) == 2
