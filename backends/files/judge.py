@@ -91,7 +91,9 @@ class Judge:
         try:
             return self._judge(row)
         except OSError as error:
-            return self._leave_out(row, f"its folder cannot be used ({os.strerror(error.errno or 0)})")
+            return self._leave_out(
+                row, f"its folder cannot be used ({os.strerror(error.errno or 0)})"
+            )
 
     def _judge(self, row: int) -> Fate:
         if self._offered.is_folder(row):
