@@ -69,7 +69,7 @@ class Hand:
         self.loop.inject(effects)
 
     async def next(self) -> io.Input:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(10):
             return await self.puppet.seen.get()
 
     async def accepted(self) -> io.Accepted:
@@ -90,12 +90,17 @@ def leftovers() -> tuple[set[str], set[str]]:
     return fds, {t.name for t in threading.enumerate()}
 
 
+def watching() -> set[int]:
+    """The descriptors that the event loop waits for: one that is closed must not be among them."""
+    return set(asyncio.get_running_loop()._selector.get_map())  # type: ignore[attr-defined]
+
+
 @asynccontextmanager
 async def running(
     *listen: Listen, tell: Callable[[object], None] = lambda event: None, linger: float = 3.0
 ) -> AsyncIterator[tuple[Hand, tuple[int, ...]]]:
     """Run a puppet; at the end, nothing that was opened is open."""
-    before = leftovers()
+    before, watched = leftovers(), watching()
     puppet = Puppet()
     loop = Loop(puppet, listen=listen, tell=tell, options=Options(linger=linger))
     task = asyncio.create_task(loop.run())
@@ -110,6 +115,7 @@ async def running(
             await task
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert leftovers() == before
+    assert watching() == watched
 
 
 class Peer:

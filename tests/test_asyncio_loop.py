@@ -11,6 +11,8 @@ import pytest
 
 import backends.asyncio._loop
 from backends import _io as io
+from backends._sockets import Info
+from backends.asyncio import _dial
 from backends.asyncio._loop import Listen, Loop, Options
 from tests.aio import HOST, Bytes, Hand, Peer, Puppet, leftovers, linked, on_loop, running
 
@@ -84,6 +86,31 @@ async def test_a_name_with_two_families_falls_back_to_the_one_that_answers(
 
         monkeypatch.setattr(socket, "getaddrinfo", both)
         hand.do(io.Connect(A, "relay.example", port))
+        got = {type(e): e for e in (await hand.next(), await hand.next())}
+        assert got[io.Connected] == io.Connected(A, HOST, HOST)
+
+
+@on_loop
+async def test_an_address_that_does_not_answer_keeps_the_next_one_waiting_only_so_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = _dial._connected
+
+    async def connected(sock: socket.socket, info: Info) -> None:
+        if info[4][0] == "127.0.0.9":
+            await asyncio.Event().wait()
+        await real(sock, info)
+
+    def two(host: str, port: int, flags: int = 0) -> list[Info]:
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in ("127.0.0.9", HOST)
+        ]
+
+    monkeypatch.setattr(_dial, "_connected", connected)
+    monkeypatch.setattr(_dial, "literal", two)
+    async with running(Listen(HOST, 0)) as (hand, (port,)):
+        hand.do(io.Connect(A, "two", port))
         got = {type(e): e for e in (await hand.next(), await hand.next())}
         assert got[io.Connected] == io.Connected(A, HOST, HOST)
 
@@ -246,6 +273,17 @@ async def test_a_reset_breaks_what_is_under_way_and_is_told_once(kind: type) -> 
         assert hand.puppet.seen.empty()
 
 
+@on_loop
+async def test_nothing_is_told_of_a_closed_connection_that_breaks() -> None:
+    async with linked() as (hand, conn, peer):
+        hand.do(io.Send(conn, bytes(32 << 20)), io.Close(conn))
+        await peer.receive(1)
+        peer.reset()
+        while conn in hand.loop._conns:
+            await asyncio.sleep(0)
+        assert hand.puppet.seen.empty()
+
+
 # ---- the data path
 
 
@@ -275,6 +313,23 @@ async def test_a_drain_takes_no_byte_more_than_its_unit_and_notes_the_end_once()
         assert await hand.next() == io.Drained(conn)
         assert [bytes(c.got) for c in (first, second, rest)] == [b"ab", b"", b"cdef"]
         assert (first.ends, rest.ends) == (0, 1)
+
+
+@on_loop
+async def test_a_drain_without_a_limit_of_time_leaves_the_event_loops_socket_as_it_is() -> None:
+    got = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    class Telling(Bytes):
+        def advance(self, count: int) -> None:
+            super().advance(count)
+            loop.call_soon_threadsafe(got.set)
+
+    async with linked() as (hand, conn, peer):
+        hand.do(io.Drain(conn, Telling(count=2)))
+        await peer.send(b"x")
+        await got.wait()
+        assert not os.get_blocking(hand.loop._conns[conn]._sock.fileno())
 
 
 @on_loop

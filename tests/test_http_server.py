@@ -140,6 +140,12 @@ SHREDS = st.sampled_from(
 @given(st.lists(SHREDS, max_size=10), st.lists(st.integers(0, 60000), max_size=12))
 @example([b"POST / HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 4000 + b"\r\n"], [10, 20000])
 @example([b"\x16\x03\x01 tls"], [1])
+@example(
+    [b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"]
+    + [b"1;" + b"e" * 5000 + b"\r\nq\r\n"] * 4  # more framing than is allowed, and then
+    + [b"fff\r\n" + b"z" * 400],  # a body that is too large
+    [16000, 20086],
+)
 def test_any_bytes_in_any_split_give_the_same_events_and_no_exception(
     shreds: list[bytes], cuts: list[int]
 ) -> None:

@@ -208,6 +208,23 @@ def test_a_client_that_does_not_read_its_replies_gets_no_further_ones() -> None:
     assert conn not in backend.open
 
 
+def test_each_reply_is_taken_before_the_next_request_is_looked_at() -> None:
+    backend = Backend(acknowledge=False)
+    conn = backend.accept()
+    backend.feed(conn, request("/join", role="sender"))
+    joined = backend.reply(conn)[1]
+    backend.took(conn)
+    member = {"channel": joined["channel"], "uuid": joined["uuid"]}
+    backend.feed(conn, request("/channel", **member, since=joined["seq"], wait=5))
+    backend.later(5)  # answered, and the read that was open the while still is
+    backend.feed(conn, request("/nowhere") * 3)
+    assert backend.sent[conn].count(b"HTTP/1.1 404") == 1
+    backend.give(io.Sent(io.Conn(conn)))
+    assert backend.sent[conn].count(b"HTTP/1.1 404") == 1
+    backend.give(io.Sent(io.Conn(conn)))
+    assert backend.sent[conn].count(b"HTTP/1.1 404") == 2
+
+
 def test_later_requests_are_read_ahead_only_so_far_while_one_is_held() -> None:
     backend = Backend()
     conn = backend.accept()
