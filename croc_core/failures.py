@@ -17,9 +17,10 @@ def timed_out(what: str, *, burnt: bool = False) -> Failure:
     return Failure(Code.TIMEOUT, Party.PEER, f"Gave up waiting for {what}.", hint)
 
 
-def interrupted(code: Code) -> Failure:
+def interrupted(code: Code, *, burnt: bool = False) -> Failure:
     """The person or a signal ended the run."""
-    return Failure(code, Party.LOCAL, "Stopped before the end.", "Nothing that arrived is lost.")
+    hint = NEW_CODE if burnt else "Nothing that arrived is lost."
+    return Failure(code, Party.LOCAL, "Stopped before the end.", hint)
 
 
 def unreachable(cause: str) -> Failure:
@@ -78,11 +79,10 @@ def peer_broke(why: str) -> Failure:
     )
 
 
-def version(spoken: str) -> Failure:
+def version(spoken: str, *, burnt: bool = False) -> Failure:
     """The two ends speak different versions of the protocol."""
-    return Failure(
-        Code.VERSION, Party.PEER, f"The versions do not fit: {spoken}.", "Update the older side."
-    )
+    hint = f"Update the older side. {NEW_CODE}" if burnt else "Update the older side."
+    return Failure(Code.VERSION, Party.PEER, f"The versions do not fit: {spoken}.", hint)
 
 
 def wrong_code_sender() -> Failure:

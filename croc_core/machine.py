@@ -19,7 +19,8 @@ class Machine(Generic[C]):
     """A party: a state, its table, and the deadline of the state it is in.
 
     `patience` gives each state that is not final its longest wait in seconds; `renewing` names the
-    events after which a state that stays may wait as long again.
+    events after which a state that stays may wait as long again. A state that has `until`, in
+    monotonic seconds, waits no longer than that.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class Machine(Generic[C]):
         """When the present state has waited long enough, in monotonic seconds, or None."""
         if self._since is None or self.finished:
             return None
-        return self._since + self._patience[type(self.state)]
+        patient = self._since + self._patience[type(self.state)]
+        until: float = getattr(self.state, "until", patient)
+        return min(patient, until)
 
     @property
     def finished(self) -> bool:

@@ -355,10 +355,10 @@ def answer(event: Replied, kind: type[T], role: Role, *, burnt: bool) -> T | End
         return ClosedByPeer(_closed(role, error.reason or ""))
     refusal = failures.refused(error.code, event.status, burnt=burnt)
     if event.status == 426:
-        return VersionDiffers(failures.version("the relay speaks another version"))
+        return VersionDiffers(failures.version("the relay speaks another version", burnt=burnt))
     if event.status == 410 or error.code == "no_such_channel":
         return ChannelGone(refusal)
-    return NoAnswer() if event.status == 500 else Refused(refusal)
+    return NoAnswer() if event.status in (408, 500) else Refused(refusal)
 
 
 def _closed(role: Role, reason: str) -> Failure:
@@ -367,7 +367,7 @@ def _closed(role: Role, reason: str) -> Failure:
         if role is Role.RECIPIENT:
             return failures.wrong_code_recipient()
         return failures.false_proof()
-    if reason == Reason.DECLINED:
+    if reason == Reason.DECLINED and role is Role.SENDER:
         return failures.declined_by_peer()
     return failures.stopped_by_peer(reason)
 
@@ -382,21 +382,27 @@ def request_trouble(
         case Woke():
             return TimedOut(failures.timed_out(what, burnt=burnt))
         case Interrupted(code):
-            return CalledOff(failures.interrupted(code))
+            return CalledOff(failures.interrupted(code, burnt=burnt))
     return None
 
 
 def link_trouble(event: Input, what: str) -> Ending | None:
-    """What every state on the data connection makes of inputs that are not what it waits for."""
+    """What every state behind the keys makes of inputs that are not what it waits for."""
+    match event:
+        case Heard(_, Problem(code, _), _):
+            return PeerStopped(failures.stopped_by_peer(code))
+        case Heard(_, message, _):
+            return PeerBroke(failures.peer_broke(f"{name(message)} out of place"))
+    return bare_trouble(event, what)
+
+
+def bare_trouble(event: Input, what: str) -> Ending | None:
+    """As `link_trouble`, where there are no records and so no messages yet."""
     match event:
         case LinkEnded(_, cause):
             return LinkLost(failures.peer_vanished(cause))
         case Garbled(_, why):
             return PeerBroke(failures.peer_broke(why))
-        case Heard(_, Problem(code, _), _):
-            return PeerStopped(failures.stopped_by_peer(code))
-        case Heard(_, message, _):
-            return PeerBroke(failures.peer_broke(f"{name(message)} out of place"))
         case LocalBroke(failure):
             return LocalFailed(failure)
         case Woke():
@@ -428,7 +434,7 @@ def port_trouble(event: Input) -> Ending | None:
     """What the wait for a data port makes of inputs that are not its answer."""
     if isinstance(event, Garbled):
         return RelayBroke(failures.relay_broke(event.why))
-    return link_trouble(event, "the relay's data port")
+    return bare_trouble(event, "the relay's data port")
 
 
 def greeted(mine: Role, data: bytes) -> Ending | None:

@@ -273,8 +273,7 @@ def succeed(state: Closing, _: Closed) -> Step:
 
 REQUEST = (TimedOut, CalledOff, Refused, RelayBroke)
 GONE = (ClosedByPeer, ChannelGone, VersionDiffers)
-LINKED = (CalledOff, PeerBroke, TimedOut)
-OFFERED = (*LINKED, LocalFailed)
+LINKED = (CalledOff, PeerBroke, TimedOut, LocalFailed)
 
 # fmt: off
 TABLE: Table[Effect] = Table(Idle, (Done, Failed), (
@@ -299,7 +298,7 @@ TABLE: Table[Effect] = Table(Idle, (Done, Failed), (
     *endings(AwaitingProof, fail, *GONE),
     row(Identifying,   TcpTaken,     Greeting,      greet),
     row(Identifying,   LinkLost,     AskingWhy,     ask_why),
-    *endings(Identifying, hang_up, CalledOff, Refused, RelayBroke, TimedOut, VersionDiffers),
+    *endings(Identifying, hang_up, *REQUEST, LocalFailed, VersionDiffers),
     row(Greeting,      HelloGood,    AwaitingOpen,  open_records),
     row(Greeting,      LinkLost,     AskingWhy,     ask_why),
     *endings(Greeting, hang_up, *LINKED),
@@ -310,19 +309,19 @@ TABLE: Table[Effect] = Table(Idle, (Done, Failed), (
     row(AwaitingOffer, OfferBegun,   HearingOffer,  hear_offer),
     row(AwaitingOffer, Renewed,      AwaitingOffer, stay),
     row(AwaitingOffer, LinkLost,     AskingWhy,     ask_why),
-    *endings(AwaitingOffer, say_and_leave, *OFFERED),
+    *endings(AwaitingOffer, say_and_leave, *LINKED),
     *endings(AwaitingOffer, hang_up, PeerStopped),
     row(HearingOffer,  OfferGrew,    HearingOffer,  hear_more),
     row(HearingOffer,  OfferWhole,   Judging,       judge),
     row(HearingOffer,  Renewed,      HearingOffer,  stay),
     row(HearingOffer,  LinkLost,     AskingWhy,     ask_why),
-    *endings(HearingOffer, say_and_leave, *OFFERED),
+    *endings(HearingOffer, say_and_leave, *LINKED),
     *endings(HearingOffer, hang_up, PeerStopped),
     row(Judging,       VerdictGiven, Deciding,      ask_person),
     row(Judging,       NothingUsable, Leaving,      decline),
     row(Judging,       Renewed,      Judging,       stay),
     row(Judging,       LinkLost,     AskingWhy,     ask_why),
-    *endings(Judging, say_and_leave, *OFFERED),
+    *endings(Judging, say_and_leave, *LINKED),
     *endings(Judging, hang_up, PeerStopped),
     row(Deciding,      Agreed,       Receiving,     accept),
     row(Deciding,      Refusing,     Leaving,       decline),
@@ -332,10 +331,10 @@ TABLE: Table[Effect] = Table(Idle, (Done, Failed), (
     row(Receiving,     TotalsGood,   Finishing,     finish),
     row(Receiving,     Renewed,      Receiving,     stay),
     row(Receiving,     LinkLost,     AskingWhy,     ask_why),
-    *endings(Receiving, say_and_leave, *OFFERED),
+    *endings(Receiving, say_and_leave, *LINKED),
     *endings(Receiving, hang_up, PeerStopped),
     row(Finishing,     AllFinal,     AwaitingEnd,   confirm),
-    *endings(Finishing, say_and_leave, *OFFERED),
+    *endings(Finishing, say_and_leave, *LINKED),
     row(AwaitingEnd,   HungUp,       Closing,       close),
     row(Closing,       Closed,       Done,          succeed),
     *LAST_ROWS,

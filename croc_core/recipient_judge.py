@@ -31,6 +31,7 @@ from croc_core.party import (
     VersionDiffers,
     answer,
     asking_why,
+    bare_trouble,
     greeted,
     identified,
     leaving,
@@ -219,7 +220,7 @@ def _answering(_: RecipientContext, state: Answering, event: Input) -> object | 
         return found
     if (found.y, found.hh_k) != (state.responder.y, state.responder.hh_k):
         return RelayBroke(failures.relay_broke("it did not take our Y", burnt=True))
-    return AnswerTaken(found.seq)
+    return AnswerTaken(found.seq if found.h_k is None else 0)
 
 
 def _awaiting_proof(_: RecipientContext, state: AwaitingProof, event: Input) -> object | None:
@@ -244,7 +245,7 @@ def _identifying(context: RecipientContext, _: Identifying, event: Input) -> obj
 def _greeting(_: RecipientContext, __: Greeting, event: Input) -> object | None:
     if isinstance(event, Greeted):
         return greeted(Role.RECIPIENT, event.hello) or HelloGood(event.hello)
-    return link_trouble(event, "the sender to connect")
+    return bare_trouble(event, "the sender to connect")
 
 
 def _awaiting_open(_: RecipientContext, state: AwaitingOpen, event: Input) -> object | None:
@@ -358,9 +359,12 @@ def _receiving(_: RecipientContext, state: Receiving, event: Input) -> object | 
 
 
 def _finishing(_: RecipientContext, __: Finishing, event: Input) -> object | None:
-    if isinstance(event, Finished):
-        return AllFinal(event.arrived)
-    return link_trouble(event, "the files here")
+    match event:
+        case Finished(arrived):
+            return AllFinal(arrived)
+        case LinkEnded():
+            return None  # all has come: the sender is needed for the receipt alone
+    return bare_trouble(event, "the files here")
 
 
 def _awaiting_end(_: RecipientContext, __: AwaitingEnd, event: Input) -> object | None:

@@ -188,6 +188,7 @@ class AnswerTaken:
     """The relay holds Y and H(H(k))."""
 
     seq: int
+    """The last one that brought no news; 0 where H(k) came along already."""
 
 
 @dataclass(frozen=True, slots=True)

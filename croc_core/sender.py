@@ -109,9 +109,9 @@ from croc_core.values import Role, Secret
 # ---- actions
 
 
-def join(_: object, event: Begun) -> Step:
+def join(_: Idle, event: Begun) -> Step:
     """Step 1: ask for a channel."""
-    return Opening(event.request), (event.request,)
+    return Opening(event.request, event.until), (event.request,)
 
 
 def join_again(state: Opening, _: NoAnswer) -> Step:
@@ -120,9 +120,10 @@ def join_again(state: Opening, _: NoAnswer) -> Step:
     return state, (Post(request.path, request.body, RETRY),)
 
 
-def publish(_: Opening, event: SeatTaken) -> Step:
+def publish(state: Opening, event: SeatTaken) -> Step:
     """Step 3: send X."""
-    return Publishing(event.seat, event.initiator), (_x(event.seat, event.initiator, 0.0),)
+    seat, initiator = event.seat, event.initiator
+    return Publishing(seat, initiator, state.until), (_x(seat, initiator, 0.0),)
 
 
 def publish_again(state: Publishing, _: NoAnswer) -> Step:
@@ -137,7 +138,7 @@ def _x(seat: Seat, initiator: Initiator, after: float) -> Post:
 def tell_code(state: Publishing, event: XTaken) -> Step:
     """Step 4 is the person's; step 8 begins."""
     code = CodeReady(event.code, state.seat.channel, event.relay)
-    return AwaitingAnswer(state.seat, state.initiator, event.seq, event.until), (
+    return AwaitingAnswer(state.seat, state.initiator, event.seq, state.until), (
         Show(code),
         Show(Waiting("the other side to join")),
         state.seat.post(since=event.seq),
@@ -153,6 +154,12 @@ def ask_again(state: AwaitingAnswer, event: NothingYet) -> Step:
 def ask_once_more(state: AwaitingAnswer, _: NoAnswer) -> Step:
     """The relay did not answer; ask again soon."""
     return state, (state.seat.post(since=state.seq, after=RETRY),)
+
+
+def open_again(_: AwaitingAnswer, event: Forgotten) -> Step:
+    """Step 1 again, for the same channel: nobody has used the words."""
+    request = event.request
+    return Opening(request, event.until), (Post(request.path, request.body, RETRY),)
 
 
 def prove(state: AwaitingAnswer, event: AnswerGood) -> Step:
@@ -251,6 +258,7 @@ def unsure(_: AwaitingReceipt, event: Ending) -> Step:
 REQUEST = (TimedOut, CalledOff, Refused, RelayBroke)
 GONE = (ClosedByPeer, ChannelGone, VersionDiffers)
 LINKED = (CalledOff, PeerBroke, TimedOut)
+UNSURE = (*LINKED, LinkLost, LocalFailed)
 
 # fmt: off
 TABLE: Table[Effect] = Table(Idle, (Done, Failed, Unconfirmed), (
@@ -265,7 +273,7 @@ TABLE: Table[Effect] = Table(Idle, (Done, Failed, Unconfirmed), (
     *endings(Publishing, fail, *GONE),
     row(AwaitingAnswer, NothingYet,   AwaitingAnswer,  ask_again),
     row(AwaitingAnswer, NoAnswer,     AwaitingAnswer,  ask_once_more),
-    row(AwaitingAnswer, Forgotten,    Opening,         join),
+    row(AwaitingAnswer, Forgotten,    Opening,         open_again),
     row(AwaitingAnswer, AnswerGood,   Proving,         prove),
     *endings(AwaitingAnswer, leave, *REQUEST, AnswerBad, PeerBroke, VersionDiffers),
     *endings(AwaitingAnswer, fail, ClosedByPeer),
@@ -275,7 +283,7 @@ TABLE: Table[Effect] = Table(Idle, (Done, Failed, Unconfirmed), (
     *endings(Proving, fail, *GONE),
     row(Identifying,    TcpTaken,     AwaitingStaple,  ask_stapled),
     row(Identifying,    LinkLost,     AskingWhy,       ask_why),
-    *endings(Identifying, hang_up, CalledOff, Refused, RelayBroke, TimedOut, VersionDiffers),
+    *endings(Identifying, hang_up, *REQUEST, LocalFailed, VersionDiffers),
     row(AwaitingStaple, IsStapled,    Greeting,        greet),
     row(AwaitingStaple, NotStapled,   AwaitingStaple,  ask_stapled_again),
     row(AwaitingStaple, NoAnswer,     AwaitingStaple,  ask_stapled_once_more),
@@ -283,7 +291,7 @@ TABLE: Table[Effect] = Table(Idle, (Done, Failed, Unconfirmed), (
     *endings(AwaitingStaple, end_at_once, *GONE),
     row(Greeting,       HelloGood,    Offering,        offer),
     row(Greeting,       LinkLost,     AskingWhy,       ask_why),
-    *endings(Greeting, hang_up, *LINKED),
+    *endings(Greeting, hang_up, *LINKED, LocalFailed),
     row(Offering,       OfferOut,     AwaitingAccept,  await_accept),
     row(Offering,       Renewed,      Offering,        stay),
     row(Offering,       LinkLost,     AskingWhy,       ask_why),
@@ -303,7 +311,7 @@ TABLE: Table[Effect] = Table(Idle, (Done, Failed, Unconfirmed), (
     row(AwaitingReceipt, ReceiptGood, Done,            succeed),
     row(AwaitingReceipt, Renewed,     AwaitingReceipt, stay),
     *endings(AwaitingReceipt, hang_up, PeerStopped),
-    *(row(AwaitingReceipt, event, Unconfirmed, unsure) for event in (*LINKED, LinkLost)),
+    *(row(AwaitingReceipt, event, Unconfirmed, unsure) for event in UNSURE),
     *LAST_ROWS,
 ))
 # fmt: on

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import UNSET
+
 from croc_core import failures, wire
 from croc_core.errors import LocalProtocolError, RemoteProtocolError
 from croc_core.handshake import CapsOffer, VersionMismatch, WrongSecret, finish, start
@@ -30,10 +32,10 @@ from croc_core.party import (
     RelayBroke,
     Renewed,
     Seat,
-    TimedOut,
     VersionDiffers,
     answer,
     asking_why,
+    bare_trouble,
     greeted,
     identified,
     leaving,
@@ -140,15 +142,17 @@ def interpret(context: SenderContext, state: object, event: Input, now: Moment) 
     return judge(context, state, event, now)
 
 
-def _idle(context: SenderContext, _: Idle, event: Input, __: Moment) -> object | None:
-    return Begun(_request(context, context.channel)) if isinstance(event, Started) else None
+def _idle(context: SenderContext, _: Idle, event: Input, now: Moment) -> object | None:
+    if not isinstance(event, Started):
+        return None
+    return Begun(_request(context, context.channel), now.mono + context.patience.meeting)
 
 
 def _request(context: SenderContext, channel: str | None) -> Any:
     return join_request(context.curve, channel, context.entropy(16).hex(), context.token)
 
 
-def _opening(context: SenderContext, _: Opening, event: Input, __: Moment) -> object | None:
+def _opening(context: SenderContext, state: Opening, event: Input, _: Moment) -> object | None:
     if not isinstance(event, Replied):
         return request_trouble(event, "the relay", first=True)
     joined = answer(event, wire.Joined, Role.SENDER, burnt=False)
@@ -156,7 +160,8 @@ def _opening(context: SenderContext, _: Opening, event: Input, __: Moment) -> ob
         return joined
     ports = [way.port for way in joined.data if way.kind == "tcp"]
     fits = joined.role is Role.SENDER and joined.curve == context.curve and ports
-    if not fits or context.channel not in (None, joined.channel):
+    asked = wire.decode_request(state.request.body, wire.Join).channel
+    if not fits or asked not in (UNSET, joined.channel):
         return RelayBroke(failures.relay_broke("it gave us a channel that we did not ask for"))
     seat = Seat(joined.channel, joined.uuid, ports[0])
     suite = context.suite(context.curve)
@@ -165,7 +170,7 @@ def _opening(context: SenderContext, _: Opening, event: Input, __: Moment) -> ob
 
 
 def _publishing(
-    context: SenderContext, state: Publishing, event: Input, now: Moment
+    context: SenderContext, state: Publishing, event: Input, _: Moment
 ) -> object | None:
     if not isinstance(event, Replied):
         return request_trouble(event, "the relay")
@@ -175,19 +180,18 @@ def _publishing(
     if found.x != state.initiator.x:
         return RelayBroke(failures.relay_broke("it did not take our X"))
     code = f"{state.seat.channel}-{context.phrase}"
-    return XTaken(code, context.relay, found.seq, now.mono + context.patience.meeting)
+    return XTaken(code, context.relay, found.seq if found.y is None else 0)
 
 
 def _awaiting_answer(
     context: SenderContext, state: AwaitingAnswer, event: Input, now: Moment
 ) -> object | None:
-    if now.mono >= state.until:
-        return TimedOut(failures.timed_out("the other side to join"))
     if not isinstance(event, Replied):
-        return request_trouble(event, "the relay")
+        late = now.mono >= state.until
+        return request_trouble(event, "the other side to join" if late else "the relay")
     found = answer(event, wire.State, Role.SENDER, burnt=False)
     if isinstance(found, ChannelGone):
-        return Forgotten(_request(context, state.seat.channel))
+        return Forgotten(_request(context, state.seat.channel), state.until)
     if isinstance(found, ClosedByPeer | Ending | NoAnswer):
         return found
     if found.y is None or found.hh_k is None:
@@ -198,7 +202,7 @@ def _awaiting_answer(
     except WrongSecret:
         return AnswerBad(failures.wrong_code_sender())
     except VersionMismatch as mismatch:
-        return VersionDiffers(failures.version(str(mismatch)))
+        return VersionDiffers(failures.version(str(mismatch), burnt=True))
     except RemoteProtocolError as error:
         return PeerBroke(failures.peer_broke(str(error)))
     return AnswerGood(session)
@@ -235,7 +239,7 @@ def _awaiting_staple(
 def _greeting(context: SenderContext, _: Greeting, event: Input, __: Moment) -> object | None:
     if isinstance(event, Greeted):
         return greeted(Role.SENDER, event.hello) or HelloGood(event.hello, context.entropy(16))
-    return link_trouble(event, "the other side")
+    return bare_trouble(event, "the other side")
 
 
 def _offering(_: SenderContext, state: Offering, event: Input, __: Moment) -> object | None:

@@ -26,6 +26,8 @@ class Opening:
 
     request: Post
     """As it was sent; its nonce makes a repeat harmless."""
+    until: float
+    """How long to wait for the other person, in monotonic seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Publishing:
 
     seat: Seat
     initiator: Initiator
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,6 @@ class AwaitingAnswer:
     initiator: Initiator
     seq: int
     until: float
-    """How long to wait for the other person, in monotonic seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ class Begun:
     """The run begins, or begins again on a channel that the relay has forgotten."""
 
     request: Post
+    until: float
 
 
 class Forgotten(Begun):
@@ -161,7 +164,7 @@ class XTaken:
     code: str = field(repr=False)
     relay: str
     seq: int
-    until: float
+    """The last one that brought no news; 0 where Y came along already."""
 
 
 @dataclass(frozen=True, slots=True)
