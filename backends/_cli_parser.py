@@ -41,7 +41,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
         sentence = message[:1].upper() + message[1:].rstrip(".") + "."
-        raise UsageError(sentence, self.format_usage().strip())
+        raise UsageError(sentence, " ".join(self.format_usage().split()))
 
 
 def parse(arguments: Sequence[str], module: str) -> argparse.Namespace:

@@ -15,6 +15,7 @@ from backends import _session
 from backends._cli_parser import LIMITS, UsageError
 from backends._options import Options, RelayOptions
 from backends._preview import Preview
+from backends._show import show
 from backends._sockets import cause
 from backends._ui import Face
 from backends._ui_ask import ask_for, ask_to_accept, can_ask
@@ -111,6 +112,8 @@ def send(backend: Backend, args: Namespace, face: Face) -> int:
         session = _session.sending(options, args.paths, face.note)
         if code is not None:
             _warn_if_weak(codes.parse(code).phrase, face)
+    if at is not None:
+        face.note(f"Connecting to {show(at)}")
     return _run(backend, session, face.tell, face)
 
 
@@ -144,6 +147,7 @@ def receive(backend: Backend, args: Namespace, face: Face) -> int:
         code = _code(args.code or _env("CROC_CODE"), face, asks)
         receiving = _Receiving(options, face, asks)
         receiving.session = _session.receiving_into(options, code, receiving.decide, receiving.sink)
+    face.note(f"Connecting to {show(at)}")
     return _run(backend, receiving.session, receiving.tell, face)
 
 

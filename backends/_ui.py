@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import BinaryIO, NamedTuple, TextIO
 
 from backends._show import show
 from backends._ui_progress import Bar, Lines, Nothing, Shown
 from backends._ui_text import amount, size, span
+from croc_core.errors import Code
 from croc_core.events import (
     CodeReady,
     Completed,
@@ -28,6 +29,9 @@ from croc_core.events import (
 
 LONGEST = 1000
 """Most characters of a sentence."""
+
+_TELLING = 0.1
+"""Shorter times, in seconds, say nothing about the speed."""
 
 
 class Style(NamedTuple):
@@ -79,12 +83,14 @@ class Face:
                 return
             if isinstance(event, Completed | Failed):
                 self.close()
+            if isinstance(event, Failed) and event.code == Code.SIGINT and self.terminal:
+                self._write("\n")  # the terminal has written ^C
             self._lines(event)
 
     def note(self, text: str) -> None:
         """Say a sentence, safe to show, that may be left out."""
         if self._chatty:
-            self.say(text)
+            self.say(self._wrapped(text))
 
     def say(self, text: str) -> None:
         """Say a line, safe to show, that a person must see."""
@@ -142,7 +148,22 @@ class Face:
             case Completed():
                 self._completed(event)
             case Failed():
-                self.say(show(f"{event.message} {event.hint}".rstrip(), LONGEST))
+                self.say(self._wrapped(f"Error: {event.message}"))
+                if event.hint:
+                    self.say(self._wrapped(event.hint))
+
+    def _wrapped(self, sentence: str) -> str:
+        """Return a sentence, made safe to show, in lines that fit the terminal."""
+        text = show(sentence, LONGEST)
+        try:
+            width = os.get_terminal_size(self._err.fileno()).columns
+        except (OSError, ValueError):  # no terminal
+            return text
+        if len(text) < width:
+            return text
+        import textwrap
+
+        return textwrap.fill(text, max(width - 1, 20), break_on_hyphens=False)
 
     def _relay_ready(self, event: Listening) -> None:
         where = event.url if event.host else f"{event.url} and on every address of this computer"
@@ -152,12 +173,15 @@ class Face:
     def _code(self, event: CodeReady) -> None:
         self.note("")
         self.say(f"Code: {event.code}")
-        self.note("\nOn the other computer, type this line, and the code when it asks for it:")
-        for url in self._urls(event.relay):
+        urls = self._urls(event.relay)
+        line = "this" if len(urls) == 1 else "one of these"
+        self.note("")
+        self.note(f"On the other computer type {line}, then the code:")
+        for url in urls:
             self.say(f"  {self._command} receive --relay {url}")
         self.note("")
 
-    def _urls(self, relay: str) -> Iterable[str]:
+    def _urls(self, relay: str) -> Sequence[str]:
         """Return the addresses at which the other side may find the relay."""
         if self._listening is None or self._listening.host:
             return (relay,)
@@ -169,9 +193,9 @@ class Face:
 
     def _completed(self, event: Completed) -> None:
         verb = "Received" if self._role == "receive" else "Sent"
-        text = f"{verb} {amount(event.files, event.bytes)}, in {span(event.seconds)}"
-        if event.seconds > 0:
-            text += f" ({size(event.bytes / event.seconds)}/s)"
+        text = f"{verb} {amount(event.files, event.bytes)}"
+        if event.seconds >= _TELLING:
+            text += f", in {span(event.seconds)} ({size(event.bytes / event.seconds)}/s)"
         self.note(text + ".")
 
     def _progress(self, event: Progress) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -13,6 +14,9 @@ _EVERY = 5.0
 """How often a plain line comes at least, in seconds."""
 _STEP = 0.1
 """After which part of the whole one comes earlier."""
+
+_SPARE = 3
+"""Columns that are left free: a ^C that the terminal writes there does not break the line."""
 
 
 class Shown(Protocol):
@@ -94,9 +98,9 @@ class Bar:
     def update(self, event: Progress) -> None:
         """See `Shown`."""
         part = f"{event.bytes * 100 // event.total:3}%" if event.total else ""
-        rest = f"{size(event.bytes)}  {size(event.rate)}/s"
-        if event.eta is not None:
-            rest += f"  {span(event.eta)} left"
+        self._console.width = self._terminal_width() - _SPARE
+        left = "" if event.eta is None else f"{span(event.eta)} left"
+        rest = f"{size(event.bytes):>7}  {size(event.rate):>7}/s  {left:<15}"
         total = event.total or None
         self._live.update(self._task, completed=event.bytes, total=total, part=part, rest=rest)
         self._live.refresh()
@@ -104,6 +108,12 @@ class Bar:
     def line(self, text: str) -> None:
         """See `Shown`."""
         self._console.print(text)
+
+    def _terminal_width(self) -> int:
+        try:
+            return os.get_terminal_size(self._console.file.fileno()).columns
+        except (OSError, ValueError):
+            return 80
 
     def close(self) -> None:
         """See `Shown`."""
