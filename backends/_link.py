@@ -25,6 +25,7 @@ from croc_core import incoming, messages
 from croc_core.content import Sink
 from croc_core.errors import Code, Failure, Party, RemoteProtocolError, TransferError
 from croc_core.incoming import End, Hello, Line, Reader
+from croc_core.messages import Accept, Decline
 from croc_core.party_io import (
     Garbled,
     Greet,
@@ -67,6 +68,7 @@ class Link:
         self._draining = False
         self._pumped: Callable[[], PartyInput] | None = None
         self._waiting: deque[Effect | Speak] = deque()  # what comes behind a pump
+        self._early: Told = ()  # the answer to an offer whose pump is not known to be over
         self._spoke = 0.0
 
     def dial(self, host: str, port: int, local: str | None) -> tuple[Effect, ...]:
@@ -128,17 +130,26 @@ class Link:
                 return (Send(self.conn, self._line), *self.hear()), ()
             case Drained(_, error):
                 self._draining = False
-                return (), (self._heard() if error is None else broken(self._number, error),)
+                return (), self._drained(error)
             case Pumped(_, error):
                 return self._after_pump(error, now)
             case Broken(_, cause):
                 return (), (LinkEnded(self._number, cause),)
         return (), ()
 
+    def _drained(self, error: BaseException | None) -> Told:
+        told = self._heard() if error is None else broken(self._number, error)
+        match told:
+            case Heard(_, Accept() | Decline(), _) if self._pumped is not None:
+                # The peer can be faster than the thread that tells us that the offer is out.
+                self._early = (told,)
+                return ()
+        return (told,)
+
     def _heard(self) -> PartyInput:
         try:
             self.reader.ready()  # the end of the stream may have come last
-        except (RemoteProtocolError, TransferError) as error:
+        except Exception as error:
             return broken(self._number, error)
         match self.reader.take():
             case Line(text):
@@ -160,7 +171,8 @@ class Link:
         effects: tuple[Effect, ...] = ()
         while self._waiting:
             effects += self._say(self._waiting.popleft(), now)
-        return effects, (pumped() if error is None else broken(self._number, error),)
+        early, self._early = self._early, ()
+        return effects, (pumped() if error is None else broken(self._number, error), *early)
 
     def _queue(self, what: Effect | Speak, now: float) -> tuple[Effect, ...]:
         if self._pumped is None:

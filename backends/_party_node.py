@@ -141,6 +141,15 @@ class PartyNode:
             event = Completed(event.files, event.bytes, seconds, event.paths)
         return (Tell(event),)
 
+    def _try(self, call: Callable[[], object]) -> bool:
+        """Do *call*; where it fails the machine is told."""
+        try:
+            call()
+        except Exception as error:
+            self._inputs.append(broken(0, error))
+            return False
+        return True
+
     def _work(self, call: Callable[[], object], after: Callable[[Any], p.Input]) -> Work:
         job = next(self._numbers)
         self._jobs[job] = after
@@ -177,12 +186,10 @@ class SenderNode(PartyNode):
                 self._selection = Selection(manifest.outline)
                 self._manifest = manifest
                 return link.pump(manifest, lambda: p.OfferSent(manifest.outline.totals()))
-            case p.Choose(number, accept):
+            case p.Choose(_, accept):
                 assert self._selection is not None
-                try:
-                    self._selection.add(accept.spans)
-                except Exception as error:
-                    self._inputs.append(broken(number, error))
+                selection = self._selection
+                self._try(lambda: selection.add(accept.spans))
             case p.SendPieces():
                 return self._send_pieces(link, now)
         return ()
@@ -219,7 +226,7 @@ class RecipientNode(PartyNode):
     def _perform_files(self, link: Link, effect: p.Effect, now: Moment) -> tuple[Effect, ...]:
         match effect:
             case p.Consider(entries):
-                self._sink.consider(entries)
+                self._try(lambda: self._sink.consider(entries))
             case p.Judge():
                 return (self._work(self._sink.judge, self._judged),)
             case p.TakePieces():
@@ -237,10 +244,7 @@ class RecipientNode(PartyNode):
         return p.Finished(result)
 
     def _take_pieces(self, link: Link, now: Moment) -> tuple[Effect, ...]:
-        try:
-            self._sink.prepare()
-        except Exception as error:
-            self._inputs.append(broken(0, error))
+        if not self._try(self._sink.prepare):
             return ()
         link.take_pieces(self._sink)
         reader: Reader = link.reader
