@@ -190,6 +190,18 @@ def test_names_that_are_taken_or_unsafe_are_refused() -> None:
     assert (seen.files, seen.refused) == (1, 4)
 
 
+@given(st.lists(st.booleans(), max_size=12))
+def test_a_verdict_names_just_what_is_taken(free: list[bool]) -> None:
+    sink = MemorySink({str(n): b"" for n, is_free in enumerate(free) if not is_free})
+    sink.consider(list(MemorySource({str(n): b"x" for n in range(len(free))}).walk()))
+    verdict = sink.judge()
+    chosen = [n for span in verdict.chosen for n in range(span.first, span.first + span.count)]
+    assert chosen == [n for n, is_free in enumerate(free) if is_free]
+    assert verdict.totals == (len(chosen), len(chosen), len(chosen))
+    assert verdict.refused_count == len(free) - len(chosen)
+    assert all(a.first + a.count < b.first for a, b in itertools.pairwise(verdict.chosen))
+
+
 def test_no_room() -> None:
     net = Network()
     net.relay()

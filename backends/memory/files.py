@@ -6,7 +6,7 @@ an empty folder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 
 from backends._show import show
 from backends.files.names import BadName, components
@@ -82,7 +82,7 @@ class MemorySink:
             raise LocalFileError("There is not enough room.", "Make some, then start again.")
         files = sum(entry.kind is Kind.FILE for entry in chosen)
         return Verdict(
-            tuple(Span(number, 1) for number in self._paths),
+            tuple(_spans(self._paths)),
             Totals(len(chosen), files, total),
             tuple(refused[:MAX_SHOWN]),
             len(refused),
@@ -155,3 +155,17 @@ class MemorySink:
     def abandon(self) -> None:
         """See `Sink`: what is whole stays."""
         self._parts.clear()
+
+
+def _spans(numbers: Iterable[int]) -> Iterator[Span]:
+    """Yield ascending *numbers* as spans."""
+    first = count = 0
+    for number in numbers:
+        if count and number == first + count:
+            count += 1
+            continue
+        if count:
+            yield Span(first, count)
+        first, count = number, 1
+    if count:
+        yield Span(first, count)
