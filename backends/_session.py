@@ -5,26 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from backends._io import Node
-from backends._options import Options, RelayOptions, Where, where
-from backends._party_node import Decide, PartyNode, RecipientNode, SenderNode
-from backends._relay_node import Addresses, Connections, RelayNode
 from backends._sockets import Listen
-from backends._words import words
-from backends.files.sink import FileSink
-from backends.files.source import FileSource
 from croc_core import codes
-from croc_core.content import Sink, Source
 from croc_core.errors import Code, Failure
-from croc_core.events import Listening
-from croc_core.handshake import Policy
-from croc_core.limits import Limits
 from croc_core.party_io import Interrupted
-from croc_core.recipient_judge import RecipientContext, recipient
-from croc_core.relay import Relay
-from croc_core.sender_judge import SenderContext, sender
 from croc_core.values import Secret
+
+# What only one kind of run needs is imported by that kind: a short transfer is mostly start-up.
+if TYPE_CHECKING:
+    from backends._options import Options, RelayOptions, Where
+    from backends._party_node import Decide, PartyNode, SenderNode
+    from croc_core.content import Sink, Source
 
 Say = Callable[[str], None]
 """Takes a sentence for the person, safe to show."""
@@ -47,6 +41,11 @@ class Session:
 
 def relaying(options: RelayOptions) -> Session:
     """A relay."""
+    from backends._options import Where
+    from backends._relay_node import Addresses, Connections, RelayNode
+    from croc_core.events import Listening
+    from croc_core.relay import Relay
+
     relay = Relay(os.urandom, options.limits, (), options.token)
     host = options.host
 
@@ -69,11 +68,18 @@ def sending(options: Options, paths: Sequence[str], say: Say) -> Session:
 
     Raises LocalFileError where a path cannot be read, ValueError for a code that is none.
     """
+    from backends.files.source import FileSource
+
     return sending_from(options, FileSource(paths, follow=options.follow, say=say))
 
 
 def sending_from(options: Options, source: Source) -> Session:
     """A sender of whatever *source* gives."""
+    from backends._options import where
+    from backends._party_node import SenderNode
+    from backends._words import words
+    from croc_core.sender_judge import SenderContext, sender
+
     code = None if options.code is None else codes.parse(options.code)
     phrase = codes.generate(words(), os.urandom) if code is None else code.phrase
     channel = None if code is None else code.channel
@@ -103,12 +109,19 @@ def receiving(options: Options, code: str, decide: Decide, say: Say) -> Session:
 
     Raises ValueError, with a sentence for the person, for a code that is none or no relay.
     """
+    from backends.files.sink import FileSink
+
     sink = FileSink(options.out, options.existing, attended=options.attended, say=say)
     return receiving_into(options, code, decide, sink)
 
 
 def receiving_into(options: Options, code: str, decide: Decide, sink: Sink) -> Session:
     """A recipient into whatever *sink* is."""
+    from backends._options import where
+    from backends._party_node import RecipientNode
+    from croc_core.handshake import Policy
+    from croc_core.recipient_judge import RecipientContext, recipient
+
     if options.relay is None:
         raise ValueError("Which relay? Give --relay, or set CROC_RELAY.")
     relay = where(options.relay)
@@ -130,12 +143,14 @@ def _of(node: PartyNode) -> Session:
     return Session(node, lambda: node.failure)
 
 
-MakeParty = Callable[[Where, str, Secret | None], SenderNode]
-
-
-def _embedded(options: Options, party: MakeParty) -> Session:
+def _embedded(
+    options: Options, party: Callable[[Where, str, Secret | None], SenderNode]
+) -> Session:
     """A sender together with a relay of its own, as one node."""
-    from backends._embedded import Embedded  # only this kind of run needs it
+    from backends._embedded import Embedded
+    from backends._relay_node import Connections, RelayNode
+    from croc_core.limits import Limits
+    from croc_core.relay import Relay
 
     token = Secret(os.urandom(16).hex().encode())
     relay = RelayNode(
