@@ -427,7 +427,8 @@ def identified(event: Identified) -> Ending | None:
         return None
     if reply.status == 426:
         return VersionDiffers(failures.version("the relay speaks another version"))
-    return Refused(failures.refused(reply.code, reply.status))
+    refusal = failures.refused(reply.code, reply.status)
+    return LinkLost(refusal) if reply.status == 410 else Refused(refusal)  # who closed it, and why?
 
 
 def port_trouble(event: Input) -> Ending | None:
