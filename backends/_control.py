@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from backends._http_client import HttpExchange, ReplyLostError, authority
 from backends._io import (
@@ -25,7 +24,7 @@ from backends._io import (
 )
 from croc_core.errors import RemoteProtocolError
 from croc_core.party_io import Post, Replied, Unanswered
-from croc_core.values import Moment
+from croc_core.values import Moment, Value
 
 ANSWER = 10.0
 """How long the relay may take for an answer beyond the `wait` that was asked for, in seconds."""
@@ -33,8 +32,7 @@ ANSWER = 10.0
 Outcome = tuple[tuple[Effect, ...], Replied | Unanswered | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Ends:
+class Ends(Value, frozen=True):
     """The two ends of the control connection: where the data ports are dialled to and from."""
 
     peer: str

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import h11
 
 from croc_core.errors import Party, RemoteProtocolError
+from croc_core.values import Value
 
 MAX_REPLY = 65536
 """Greatest reply body, in bytes."""
@@ -15,12 +14,13 @@ MAX_FRAMING = 32768
 _UNBOUNDED = 1 << 40
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Value, frozen=True):
     """The relay's whole reply."""
 
+    hidden = ("body",)
+
     status: int
-    body: bytes = field(repr=False)
+    body: bytes
     keep_alive: bool = False
     """Whether the next request may go over the same connection."""
     retry_after: int | None = None

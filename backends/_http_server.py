@@ -7,11 +7,11 @@ is whole: a held long poll then costs no parser. How the bytes are split changes
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 import h11
 
 from croc_core import wire
+from croc_core.values import Value
 
 MAX_HEAD = 16384
 """Greatest size of a request's head, and of a chunked body's framing, in bytes."""
@@ -42,33 +42,31 @@ _PHRASES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Value, frozen=True):
     """A request has arrived whole; nothing further is read before `reply`."""
+
+    hidden = ("body",)
 
     method: str
     path: str
-    body: bytes = field(repr=False)
+    body: bytes
     forwarded: tuple[str, ...] = ()
     """The entries of X-Forwarded-For, the nearest hop last. Worth only what its sender is worth."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interim:
+class Interim(Value, frozen=True):
     """Send these bytes and go on reading."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Value, frozen=True):
     """Send these bytes, a whole error reply, and close: the connection is of no more use."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Value, frozen=True):
     """The stream has ended, and not within a request: close quietly."""
 
 

@@ -16,10 +16,9 @@ monotonic clock) has passed; stop, closing all that is open, once `finished` is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NewType, Protocol
 
-from croc_core.values import Moment
+from croc_core.values import Moment, Value
 
 Conn = NewType("Conn", int)
 """A connection's number: the node picks even ones for its dials, the backend odd ones."""
@@ -61,15 +60,13 @@ class Consumer(Protocol):
 # ---- what happened
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Value, frozen=True):
     """The node may begin; `ports` are those listened on: HTTP first, then the data ports."""
 
     ports: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Value, frozen=True):
     """A peer has connected to a listener. Nothing is read until `Read` asks for it."""
 
     conn: Conn
@@ -78,8 +75,7 @@ class Accepted:
     """The peer's IP address, as the socket says it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
+class Connected(Value, frozen=True):
     """A dial has succeeded; `peer` and `local` are the IP addresses of its two ends."""
 
     conn: Conn
@@ -87,23 +83,22 @@ class Connected:
     local: str
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Value, frozen=True):
     """The answer to one `Read`; empty `data` is the end of the stream."""
 
+    hidden = ("data",)
+
     conn: Conn
-    data: bytes = field(repr=False)
+    data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Value, frozen=True):
     """The answer to one `Send`: its bytes are in the system's hands."""
 
     conn: Conn
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Value, frozen=True):
     """A dial, read, send, pump or drain has failed.
 
     The backend has closed the connection: nothing more comes of it, and effects that name it do
@@ -115,24 +110,21 @@ class Broken:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pumped:
+class Pumped(Value, frozen=True):
     """A `Pump` is over: all was sent, or `error` says what the producer raised."""
 
     conn: Conn
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Drained:
+class Drained(Value, frozen=True):
     """A `Drain` is over: the consumer is ready or at the end, or `error` says what it raised."""
 
     conn: Conn
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Worked:
+class Worked(Value, frozen=True):
     """A `Work` is over, with its result or what it raised."""
 
     job: int
@@ -140,8 +132,7 @@ class Worked:
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unstapled:
+class Unstapled(Value, frozen=True):
     """A staple has ended: the bytes that went each way, and why.
 
     `cause` is "done" (both ends closed), "reset", "idle" (no progress in time) or "cut" (by `Cut`).
@@ -153,13 +144,11 @@ class Unstapled:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class Woke:
+class Woke(Value, frozen=True):
     """The node's deadline has passed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Value, frozen=True):
     """Something from the person or the program that owns the node, such as a decision."""
 
     what: object
@@ -174,8 +163,7 @@ Input = (
 # ---- what to do
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(Value, frozen=True):
     """Dial; answered by one `Connected` or `Broken`. `local`: the address to dial from, or any."""
 
     conn: Conn
@@ -184,24 +172,23 @@ class Connect:
     local: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Value, frozen=True):
     """Read once, at most 64 KiB; answered by one `Received` or `Broken`."""
 
     conn: Conn
     limit: int = 65536
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Value, frozen=True):
     """Send all of `data`; answered by one `Sent` or `Broken`. Sends keep their order."""
 
+    hidden = ("data",)
+
     conn: Conn
-    data: bytes = field(repr=False)
+    data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Pump:
+class Pump(Value, frozen=True):
     """Send what the producer makes until it ends; answered by one `Pumped` or `Broken`.
 
     Keeps its place among the sends of the connection. `Broken` after `patience` seconds in which
@@ -213,8 +200,7 @@ class Pump:
     patience: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Drain:
+class Drain(Value, frozen=True):
     """Read into the consumer until it is ready; answered by one `Drained` or `Broken`.
 
     May run while a `Send` or `Pump` on the same connection does. At the end of the stream the
@@ -227,15 +213,13 @@ class Drain:
     patience: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HalfClose:
+class HalfClose(Value, frozen=True):
     """End the sending direction after what was sent before; reading goes on."""
 
     conn: Conn
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Value, frozen=True):
     """Close after what was sent before (waiting at most a few seconds); no more inputs come of it.
 
     A read, drain or pump that is under way is given up without an input.
@@ -244,39 +228,40 @@ class Close:
     conn: Conn
 
 
-@dataclass(frozen=True, slots=True)
-class Staple:
+class Staple(Value, frozen=True):
     """Join two connections: bytes go both ways unchanged, half-close included.
 
     `to_a` and `to_b` go first. Both connections are the backend's from here on; answered by one
     `Unstapled` when both directions have ended, or after `idle` seconds without a byte.
     """
 
+    hidden = (
+        "to_a",
+        "to_b",
+    )
+
     pair: int
     a: Conn
     b: Conn
-    to_a: bytes = field(repr=False)
-    to_b: bytes = field(repr=False)
+    to_a: bytes
+    to_b: bytes
     idle: float
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Value, frozen=True):
     """End a staple at once and close both of its connections; answered by its `Unstapled`."""
 
     pair: int
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Value, frozen=True):
     """Run a call that may block (files, names); answered by one `Worked`."""
 
     job: int
     call: Callable[[], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(Value, frozen=True):
     """Show an event to the person or the program that owns the node; not answered."""
 
     event: object

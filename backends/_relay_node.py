@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from backends import _io as io
 from backends._http_server import Event, HttpServer, Interim, Refusal, Request, render_error
@@ -12,7 +11,7 @@ from croc_core import relay_io
 from croc_core.limits import Tally
 from croc_core.relay import Relay
 from croc_core.timers import Timers
-from croc_core.values import Moment, address_of
+from croc_core.values import Moment, Value, address_of
 
 LINGER = 2.0
 """How long a connection that was sent away may take to read why, in seconds."""
@@ -26,16 +25,14 @@ _AHEAD = 65536
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-@dataclass(frozen=True, slots=True)
-class Listening:
+class Listening(Value, frozen=True):
     """The relay is ready: the port of HTTP, and the data ports."""
 
     port: int
     data_ports: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Connections:
+class Connections(Value, frozen=True):
     """How many connections a relay takes, and how long they may take; times in seconds."""
 
     most: int = 24_576
@@ -47,8 +44,7 @@ class Connections:
     """For a connection without a request, and for reading a reply."""
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
+class Addresses(Value, frozen=True):
     """Which address the two-IP rule counts (docs/protocol.md, "Addresses")."""
 
     ipv6_prefix: int = 128

@@ -7,8 +7,9 @@ import socket
 import struct
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import chain, zip_longest
+
+from croc_core.values import Value
 
 BACKLOG = 1024
 BUFFER = 1 << 20
@@ -20,8 +21,7 @@ Info = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int]]
 """An entry of `socket.getaddrinfo`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listen:
+class Listen(Value, frozen=True):
     """Where to listen: host None is every interface, port 0 any free port."""
 
     host: str | None

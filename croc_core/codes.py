@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-from croc_core.values import Entropy, Secret
+from croc_core.values import Entropy, Secret, Value
 
 CHANNEL = re.compile(r"[0-9a-z]{1,32}")
 MAX_SECRET = 256
@@ -25,12 +24,13 @@ WEAK_LENGTH = 9
 _GAPS = re.compile(r"[\s_-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class PhraseCode:
+class PhraseCode(Value, frozen=True):
     """A code, taken apart."""
 
+    hidden = ("phrase",)
+
     channel: str
-    phrase: str = field(repr=False)
+    phrase: str
     """The normalised secret, as text."""
 
     @property

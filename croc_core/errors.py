@@ -8,7 +8,8 @@ run ended, for a person and for a script (docs/protocol.md, "Exit codes and erro
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from croc_core.values import Value
 
 
 class Party(enum.StrEnum):
@@ -56,8 +57,7 @@ EXIT: dict[Code, int] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Value, frozen=True):
     """How a run ended without success: a sentence for a person, a word for a script.
 
     `message` says what happened, `hint` what to do about it; neither holds a secret, and text that

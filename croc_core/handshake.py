@@ -12,7 +12,6 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from croc_core.encoding import b64url_decode, b64url_encode, lv_cat
 from croc_core.errors import LocalProtocolError, Party, RemoteProtocolError
@@ -20,7 +19,7 @@ from croc_core.heads import CapsA, CapsB, HeadA, HeadB, decode_head, encode_head
 from croc_core.heads import VersionMismatch as VersionMismatch  # part of what the steps raise
 from croc_core.pake import ALLOWED, Suite
 from croc_core.pake.cpace import isk_ir, transcript_ir
-from croc_core.values import PROTOCOL, VERSION, Entropy, Role, Secret
+from croc_core.values import PROTOCOL, VERSION, Entropy, Role, Secret, Value
 
 AES = "aes256gcm"
 CHACHA = "chacha20poly1305"
@@ -37,8 +36,7 @@ class WrongSecret(RemoteProtocolError):  # noqa: N818
         super().__init__(Party.PEER, "the other side's proof of the secret is wrong")
 
 
-@dataclass(frozen=True, slots=True)
-class CapsOffer:
+class CapsOffer(Value, frozen=True):
     """What a sender offers in headA."""
 
     aeads: tuple[str, ...] = (AES, CHACHA)
@@ -47,8 +45,7 @@ class CapsOffer:
     """Whether its person asks to compare the verifier."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Value, frozen=True):
     """What a recipient takes part in."""
 
     suites: tuple[str, ...] = ALLOWED
@@ -58,12 +55,13 @@ class Policy:
     """Whether its person asks to compare the verifier."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Value, frozen=True):
     """What both sides hold once Y is computed or checked; it is a sender's only if hh_k was right.
 
     A recipient's session is confirmed when `proves` has said so, and seals or opens nothing before.
     """
+
+    hidden = ("h_k",)
 
     suite: str
     sid: bytes
@@ -82,7 +80,7 @@ class Session:
     """Where data keys come from."""
     rejoin: Secret
     """Where channels and secrets to meet again come from."""
-    h_k: bytes = field(repr=False)
+    h_k: bytes
     """The sender's proof; the recipient must not show it before it is posted."""
     hh_k: bytes
     """The recipient's proof."""
@@ -98,8 +96,7 @@ class Session:
         return b64url_encode(self.hh_k)
 
 
-@dataclass(frozen=True, slots=True)
-class Initiator:
+class Initiator(Value, frozen=True):
     """The sender between its x and the recipient's y; for one y only."""
 
     suite: str
@@ -114,8 +111,7 @@ class Initiator:
     scalar: Secret
 
 
-@dataclass(frozen=True, slots=True)
-class Responder:
+class Responder(Value, frozen=True):
     """The recipient's answer: what it posts, and the session that h_k is to confirm."""
 
     y: str

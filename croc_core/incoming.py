@@ -7,40 +7,35 @@ time, so that nothing behind a unit is looked at before the machine has judged i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from croc_core.content import Sink
 from croc_core.errors import LocalProtocolError, Party, RemoteProtocolError
 from croc_core.identify import MAX_REPLY
 from croc_core.messages import Message
 from croc_core.parser import Parser
 from croc_core.seal import HEADER, MAX_PLAIN, TAG, Opener
+from croc_core.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Value, frozen=True):
     """The relay's answer to the identification line, newline included."""
 
     text: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(Value, frozen=True):
     """The peer's hello, unchecked."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Value, frozen=True):
     """A control message; `last` where it ends the record with the last flag."""
 
     message: Message
     last: bool
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Value, frozen=True):
     """The stream has ended; `whole` where the record with the last flag came before."""
 
     whole: bool

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
@@ -31,7 +30,7 @@ from croc_core.party_io import (
     Woke,
 )
 from croc_core.table import Row, row
-from croc_core.values import Entropy, Reason, Role
+from croc_core.values import Entropy, Reason, Role, Value
 
 POLL = wire.MAX_WAIT
 """How long a long poll may take, in seconds."""
@@ -65,8 +64,7 @@ class Patience(NamedTuple):
 # ---- values that states carry
 
 
-@dataclass(frozen=True, slots=True)
-class Seat:
+class Seat(Value, frozen=True):
     """Our place in a channel."""
 
     channel: str
@@ -91,15 +89,20 @@ class Seat:
         return encode_line(self.channel, self.uuid)
 
 
-@dataclass(frozen=True, slots=True)
-class StreamKeys:
+class StreamKeys(Value, frozen=True):
     """The keys of one direction of one connection, by their number g."""
 
-    session: Session = field(repr=False)
+    hidden = (
+        "session",
+        "hello_s",
+        "hello_r",
+    )
+
+    session: Session
     direction: Role
     connection: int
-    hello_s: bytes = field(repr=False)
-    hello_r: bytes = field(repr=False)
+    hello_s: bytes
+    hello_r: bytes
     transfer: bytes = b""
 
     def __call__(self, g: int) -> bytes:
@@ -139,8 +142,7 @@ def peer_hello_length(mine: Role) -> int:
 # ---- states of the end, in both tables
 
 
-@dataclass(frozen=True, slots=True)
-class AskingWhy:
+class AskingWhy(Value, frozen=True):
     """The data connection broke: the relay is asked whether somebody closed the channel."""
 
     seat: Seat
@@ -148,15 +150,13 @@ class AskingWhy:
     """What to say if the relay knows of nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaving:
+class Leaving(Value, frozen=True):
     """The channel is being closed; the outcome stands."""
 
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Value, frozen=True):
     """Final: the run ended without success."""
 
     failure: Failure
@@ -165,81 +165,76 @@ class Failed:
 # ---- narrow events of the end
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Value, frozen=True):
     """Base of the events after which the run ends; the relay is told `reason`."""
 
     failure: Failure
     reason: ClassVar[Reason] = Reason.FAILED
 
 
-class TimedOut(Ending):
+class TimedOut(Ending, frozen=True):
     """Nothing came in time."""
 
 
-class CalledOff(Ending):
+class CalledOff(Ending, frozen=True):
     """The person, a signal or the owner of the run ended it."""
 
     reason = Reason.CANCELLED
 
 
-class Unreachable(Ending):
+class Unreachable(Ending, frozen=True):
     """The relay could not be reached at all."""
 
 
-class Refused(Ending):
+class Refused(Ending, frozen=True):
     """The relay refused a request."""
 
 
-class ChannelGone(Ending):
+class ChannelGone(Ending, frozen=True):
     """The relay has forgotten the channel, or closed it by itself."""
 
 
-class ClosedByPeer(Ending):
+class ClosedByPeer(Ending, frozen=True):
     """The relay says that the other side closed the channel."""
 
 
-class RelayBroke(Ending):
+class RelayBroke(Ending, frozen=True):
     """The relay broke the protocol."""
 
 
-class VersionDiffers(Ending):
+class VersionDiffers(Ending, frozen=True):
     """Relay or peer speak another version."""
 
 
-class PeerBroke(Ending):
+class PeerBroke(Ending, frozen=True):
     """The other side, or whoever is between, broke the protocol."""
 
 
-class PeerStopped(Ending):
+class PeerStopped(Ending, frozen=True):
     """The other side said over the data connection that it stops."""
 
 
-class LinkLost(Ending):
+class LinkLost(Ending, frozen=True):
     """The data connection is gone, and nothing said why."""
 
 
-class LocalFailed(Ending):
+class LocalFailed(Ending, frozen=True):
     """Files of this computer failed us."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
+class NoAnswer(Value, frozen=True):
     """A request got lost, or its answer: it is asked again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Renewed:
+class Renewed(Value, frozen=True):
     """Bytes moved on the data connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(Value, frozen=True):
     """The relay has heard that we leave, or cannot be told."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelLives:
+class ChannelLives(Value, frozen=True):
     """The relay knows of no close: the other side is just not there."""
 
 

@@ -6,54 +6,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from croc_core.content import Arrived, Entry, Totals, Verdict
 from croc_core.errors import Code, Failure
 from croc_core.messages import Accept, Message, Size
+from croc_core.values import Value
 
 # ---- what happened
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Value, frozen=True):
     """The run may begin."""
 
 
-@dataclass(frozen=True, slots=True)
-class Replied:
+class Replied(Value, frozen=True):
     """The relay's answer to the latest `Post`."""
 
+    hidden = ("body",)
+
     status: int
-    body: bytes = field(repr=False)
+    body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Unanswered:
+class Unanswered(Value, frozen=True):
     """The latest `Post` got no answer; `refused` where the relay could not even be reached."""
 
     refused: bool
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class Identified:
+class Identified(Value, frozen=True):
     """The relay's answer to the identification line, newline included."""
 
     connection: int
     answer: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Greeted:
+class Greeted(Value, frozen=True):
     """The peer's hello has come, as many bytes as were asked for, unchecked."""
 
     connection: int
     hello: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Value, frozen=True):
     """A control message; `last` where it ends the record with the last flag."""
 
     connection: int
@@ -61,79 +57,68 @@ class Heard:
     last: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LinkEnded:
+class LinkEnded(Value, frozen=True):
     """The data connection is over: cleanly, or broken for the stated cause."""
 
     connection: int
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class Garbled:
+class Garbled(Value, frozen=True):
     """What came over the data connection is not what the protocol allows."""
 
     connection: int
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(Value, frozen=True):
     """Bytes have come or gone on a data connection since the last time."""
 
 
-@dataclass(frozen=True, slots=True)
-class OfferSent:
+class OfferSent(Value, frozen=True):
     """`SendOffer` is done."""
 
     totals: Totals
 
 
-@dataclass(frozen=True, slots=True)
-class PiecesSent:
+class PiecesSent(Value, frozen=True):
     """`SendPieces` is done."""
 
     totals: Totals
     sizes: tuple[Size, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Value, frozen=True):
     """`Judge` is done."""
 
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Value, frozen=True):
     """The person, or a flag in their place, has decided about the offer."""
 
     accept: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Value, frozen=True):
     """`Finish` is done: all that was chosen is whole, under its final name."""
 
     arrived: Arrived
 
 
-@dataclass(frozen=True, slots=True)
-class LocalBroke:
+class LocalBroke(Value, frozen=True):
     """Files of this computer could not be read or written, or the offer is over a limit of it."""
 
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupted:
+class Interrupted(Value, frozen=True):
     """The person, a signal or the program that owns the run ends it."""
 
     code: Code
 
 
-@dataclass(frozen=True, slots=True)
-class Woke:
+class Woke(Value, frozen=True):
     """The machine's deadline has passed."""
 
 
@@ -146,31 +131,32 @@ Input = (
 # ---- what to do
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(Value, frozen=True):
     """Send an HTTP request; an earlier one that has no answer is given up.
 
     Answered by one `Replied` or `Unanswered`. `after`: seconds to wait first. `wait`: seconds that
     the relay may take before it answers.
     """
 
+    hidden = ("body",)
+
     path: str
-    body: bytes = field(repr=False)
+    body: bytes
     after: float = 0.0
     wait: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Dial:
+class Dial(Value, frozen=True):
     """Connect to a data port and identify; answered by `Identified` or `LinkEnded`."""
+
+    hidden = ("line",)
 
     connection: int
     port: int
-    line: bytes = field(repr=False)
+    line: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Greet:
+class Greet(Value, frozen=True):
     """Send the hello and read the peer's, `expect` bytes; `Greeted`, `Garbled` or `LinkEnded`."""
 
     connection: int
@@ -178,8 +164,7 @@ class Greet:
     expect: int
 
 
-@dataclass(frozen=True, slots=True)
-class Secure:
+class Secure(Value, frozen=True):
     """From here on records are sealed and opened with these keys; not answered."""
 
     connection: int
@@ -188,8 +173,7 @@ class Secure:
     open: Callable[[int], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Speak:
+class Speak(Value, frozen=True):
     """Seal and send a control message, in its turn; not answered."""
 
     connection: int
@@ -197,78 +181,69 @@ class Speak:
     last: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Hear:
+class Hear(Value, frozen=True):
     """Wait for the next control message; `Heard`, `Garbled` or `LinkEnded`."""
 
     connection: int
 
 
-@dataclass(frozen=True, slots=True)
-class HalfClose:
+class HalfClose(Value, frozen=True):
     """End the sending direction, after what was spoken; not answered."""
 
     connection: int
 
 
-@dataclass(frozen=True, slots=True)
-class Hang:
+class Hang(Value, frozen=True):
     """Close the data connection; not answered, and nothing more comes of it."""
 
     connection: int
 
 
-@dataclass(frozen=True, slots=True)
-class SendOffer:
+class SendOffer(Value, frozen=True):
     """Walk the source and send the offer; answered by `OfferSent` or `LocalBroke`."""
 
     connection: int
     tid: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Choose:
+class Choose(Value, frozen=True):
     """The recipient's choice, or a part of it; `Garbled` where it is not of the offer."""
 
     connection: int
     accept: Accept
 
 
-@dataclass(frozen=True, slots=True)
-class SendPieces:
+class SendPieces(Value, frozen=True):
     """Send what was chosen; answered by `PiecesSent` or `LocalBroke`."""
 
     connection: int
 
 
-@dataclass(frozen=True, slots=True)
-class Consider:
+class Consider(Value, frozen=True):
     """Give the sink the next entries of the offer; not answered."""
 
-    entries: tuple[Entry, ...] = field(repr=False)
+    hidden = ("entries",)
+
+    entries: tuple[Entry, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
+class Judge(Value, frozen=True):
     """Let the sink judge the whole offer; answered by `Judged` or `LocalBroke`."""
 
 
-@dataclass(frozen=True, slots=True)
-class TakePieces:
+class TakePieces(Value, frozen=True):
     """From here on pieces may come; as `Hear` for the message behind them, or `LocalBroke`."""
 
     connection: int
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(Value, frozen=True):
     """Make everything final; answered by `Finished`, `Garbled` or `LocalBroke`."""
 
     sizes: tuple[Size, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Show:
+class Show(Value, frozen=True):
     """Show an event of `croc_core.events` to the person or program; not answered."""
 
     event: object

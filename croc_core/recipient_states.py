@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from croc_core.content import Arrived, Entry, Totals, Verdict
 from croc_core.handshake import Responder, Session
 from croc_core.messages import Accept, Size
 from croc_core.party import Ending, Seat
 from croc_core.party_io import Post
-from croc_core.values import Reason
+from croc_core.values import Reason, Value
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(Value, frozen=True):
     """Not begun."""
 
 
-@dataclass(frozen=True, slots=True)
-class Joining:
+class Joining(Value, frozen=True):
     """Step 5: the channel has been asked for."""
 
     request: Post
     """As it was sent; its nonce makes a repeat harmless."""
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitingX:
+class AwaitingX(Value, frozen=True):
     """Step 5 again: X is awaited."""
 
     seat: Seat
@@ -34,16 +29,14 @@ class AwaitingX:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Answering:
+class Answering(Value, frozen=True):
     """Step 7: Y and H(H(k)) are on their way to the relay. The code is used from here on."""
 
     seat: Seat
     responder: Responder
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitingProof:
+class AwaitingProof(Value, frozen=True):
     """Step 10: the sender's H(k) is awaited."""
 
     seat: Seat
@@ -51,16 +44,14 @@ class AwaitingProof:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Identifying:
+class Identifying(Value, frozen=True):
     """Step 13: the TCP port has been dialled."""
 
     seat: Seat
     session: Session
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
+class Greeting(Value, frozen=True):
     """Our hello is out; the sender's is awaited."""
 
     seat: Seat
@@ -68,23 +59,20 @@ class Greeting:
     hello: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitingOpen:
+class AwaitingOpen(Value, frozen=True):
     """Records have begun; the sender's first is awaited."""
 
     seat: Seat
     session: Session
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitingOffer:
+class AwaitingOffer(Value, frozen=True):
     """The beginning of the offer is awaited."""
 
     seat: Seat
 
 
-@dataclass(frozen=True, slots=True)
-class HearingOffer:
+class HearingOffer(Value, frozen=True):
     """The offer is coming in: so many entries so far, and so many bytes (None: unknown)."""
 
     seat: Seat
@@ -93,8 +81,7 @@ class HearingOffer:
     bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Judging:
+class Judging(Value, frozen=True):
     """The offer is whole; the sink judges it."""
 
     seat: Seat
@@ -102,8 +89,7 @@ class Judging:
     entries: int
 
 
-@dataclass(frozen=True, slots=True)
-class Deciding:
+class Deciding(Value, frozen=True):
     """The person decides; nothing has been written."""
 
     seat: Seat
@@ -111,8 +97,7 @@ class Deciding:
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Receiving:
+class Receiving(Value, frozen=True):
     """Step 17, on the other side: the data is coming in."""
 
     seat: Seat
@@ -120,31 +105,27 @@ class Receiving:
     totals: Totals
 
 
-@dataclass(frozen=True, slots=True)
-class Finishing:
+class Finishing(Value, frozen=True):
     """All has come; it is being made final."""
 
     seat: Seat
     tid: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitingEnd:
+class AwaitingEnd(Value, frozen=True):
     """The receipt is out; the sender is to hang up."""
 
     seat: Seat
     arrived: Arrived
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(Value, frozen=True):
     """Step 18: the channel is being closed."""
 
     arrived: Arrived
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Value, frozen=True):
     """Final: everything that was accepted is whole, under its final name."""
 
     arrived: Arrived
@@ -153,141 +134,129 @@ class Done:
 # ---- narrow events; those that end a run are in party.py
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Value, frozen=True):
     """The run begins."""
 
     request: Post
 
 
-@dataclass(frozen=True, slots=True)
-class SeatTaken:
+class SeatTaken(Value, frozen=True):
     """The relay has given us the recipient's seat."""
 
     seat: Seat
     curve: str
 
 
-@dataclass(frozen=True, slots=True)
-class NothingYet:
+class NothingYet(Value, frozen=True):
     """What is awaited is not there so far."""
 
     seq: int
     after: float
 
 
-@dataclass(frozen=True, slots=True)
-class XGood:
+class XGood(Value, frozen=True):
     """X is what it must be; Y, k and H(H(k)) are made."""
 
     responder: Responder
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerTaken:
+class AnswerTaken(Value, frozen=True):
     """The relay holds Y and H(H(k))."""
 
     seq: int
     """The last one that brought no news; 0 where H(k) came along already."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProofGood:
+class ProofGood(Value, frozen=True):
     """H(k) is right: the sender holds the secret."""
 
 
-class ProofBad(Ending):
+class ProofBad(Ending, frozen=True):
     """H(k) is wrong."""
 
     reason = Reason.WRONG_CODE
 
 
-@dataclass(frozen=True, slots=True)
-class TcpTaken:
+class TcpTaken(Value, frozen=True):
     """The relay has taken our identification."""
 
     hello: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class HelloGood:
+class HelloGood(Value, frozen=True):
     """The sender's hello is what it must be."""
 
     theirs: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class OpenGood:
+class OpenGood(Value, frozen=True):
     """The sender opened what its head committed to."""
 
 
-@dataclass(frozen=True, slots=True)
-class OfferBegun:
+class OfferBegun(Value, frozen=True):
     """The first entries of an offer."""
 
+    hidden = ("entries",)
+
     tid: bytes
-    entries: tuple[Entry, ...] = field(repr=False)
+    entries: tuple[Entry, ...]
     bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class OfferGrew:
+class OfferGrew(Value, frozen=True):
     """More entries of the offer; `bytes` is the sum so far."""
 
-    entries: tuple[Entry, ...] = field(repr=False)
+    hidden = ("entries",)
+
+    entries: tuple[Entry, ...]
     bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class OfferWhole:
+class OfferWhole(Value, frozen=True):
     """The offer is complete, and its totals fit."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerdictGiven:
+class VerdictGiven(Value, frozen=True):
     """The sink has judged."""
 
     verdict: Verdict
 
 
-class NothingUsable(Ending):
+class NothingUsable(Ending, frozen=True):
     """Not one entry of the offer can be taken."""
 
     reason = Reason.DECLINED
 
 
-@dataclass(frozen=True, slots=True)
-class Agreed:
+class Agreed(Value, frozen=True):
     """The offer is accepted; the choice as messages."""
 
-    accepts: tuple[Accept, ...] = field(repr=False)
+    hidden = ("accepts",)
+
+    accepts: tuple[Accept, ...]
 
 
-class Refusing(Ending):
+class Refusing(Ending, frozen=True):
     """The offer is declined."""
 
     reason = Reason.DECLINED
 
 
-@dataclass(frozen=True, slots=True)
-class TotalsGood:
+class TotalsGood(Value, frozen=True):
     """The sender's totals are those of what was accepted."""
 
     sizes: tuple[Size, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AllFinal:
+class AllFinal(Value, frozen=True):
     """Everything is whole, under its final name."""
 
     arrived: Arrived
 
 
-@dataclass(frozen=True, slots=True)
-class HungUp:
+class HungUp(Value, frozen=True):
     """The sender has hung up, or will not in time: it makes no difference any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(Value, frozen=True):
     """The relay has closed the channel, or cannot be told."""

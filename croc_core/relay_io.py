@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from croc_core.values import Value
 
 # ---- what happened
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Value, frozen=True):
     """An HTTP request has arrived whole. `address` is what the two-IP rule counts."""
+
+    hidden = ("body",)
 
     ask: int
     """A number for this request, used once."""
     method: str
     path: str
-    body: bytes = field(repr=False)
+    body: bytes
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class AskerLeft:
+class AskerLeft(Value, frozen=True):
     """The connection of a request that has no answer yet is gone."""
 
     ask: int
 
 
-@dataclass(frozen=True, slots=True)
-class LinkOpened:
+class LinkOpened(Value, frozen=True):
     """A TCP connection to data port number `index` (from 0) has been accepted."""
 
     link: int
@@ -35,30 +34,28 @@ class LinkOpened:
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class LinkReceived:
+class LinkReceived(Value, frozen=True):
     """The answer to `Take`; empty `data` is the end of the stream."""
 
+    hidden = ("data",)
+
     link: int
-    data: bytes = field(repr=False)
+    data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class LinkLost:
+class LinkLost(Value, frozen=True):
     """A TCP connection that was not stapled is gone."""
 
     link: int
 
 
-@dataclass(frozen=True, slots=True)
-class PairEnded:
+class PairEnded(Value, frozen=True):
     """A staple has ended by itself or by `Cut`."""
 
     pair: int
 
 
-@dataclass(frozen=True, slots=True)
-class Woke:
+class Woke(Value, frozen=True):
     """The relay's deadline has passed."""
 
 
@@ -68,54 +65,55 @@ Input = Asked | AskerLeft | LinkOpened | LinkReceived | LinkLost | PairEnded | W
 # ---- what to do
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value, frozen=True):
     """Send the HTTP reply to a request."""
+
+    hidden = ("body",)
 
     ask: int
     status: int
-    body: bytes = field(repr=False)
+    body: bytes
     retry_after: int | None = None
     """Seconds, for status 429."""
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
+class Take(Value, frozen=True):
     """Read once from an unstapled TCP connection, at most `limit` bytes."""
 
     link: int
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Say:
+class Say(Value, frozen=True):
     """Write to an unstapled TCP connection."""
 
     link: int
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Value, frozen=True):
     """Close an unstapled TCP connection, after what was said before."""
 
     link: int
 
 
-@dataclass(frozen=True, slots=True)
-class Staple:
+class Staple(Value, frozen=True):
     """Join two TCP connections; `to_a` and `to_b` came behind the identification lines."""
+
+    hidden = (
+        "to_a",
+        "to_b",
+    )
 
     pair: int
     a: int
     b: int
-    to_a: bytes = field(repr=False)
-    to_b: bytes = field(repr=False)
+    to_a: bytes
+    to_b: bytes
     idle: float
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Value, frozen=True):
     """End a staple at once."""
 
     pair: int

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from croc_core.content import Totals
 from croc_core.errors import Failure
 from croc_core.handshake import Initiator, Session
 from croc_core.messages import Accept, PiecesEnd
 from croc_core.party import Ending, Seat
 from croc_core.party_io import Post
-from croc_core.values import Reason, Secret
+from croc_core.values import Reason, Secret, Value
 
 # ---- states
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(Value, frozen=True):
     """Not begun."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Value, frozen=True):
     """Step 1: a channel has been asked for."""
 
     request: Post
@@ -30,8 +26,7 @@ class Opening:
     """How long to wait for the other person, in monotonic seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Publishing:
+class Publishing(Value, frozen=True):
     """Step 3: X is on its way to the relay."""
 
     seat: Seat
@@ -39,8 +34,7 @@ class Publishing:
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitingAnswer:
+class AwaitingAnswer(Value, frozen=True):
     """Step 8: the other person has the code or will get it; Y and H(H(k)) are awaited."""
 
     seat: Seat
@@ -49,8 +43,7 @@ class AwaitingAnswer:
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class Proving:
+class Proving(Value, frozen=True):
     """Step 9: H(H(k)) was right, so H(k) is on its way to the relay."""
 
     seat: Seat
@@ -58,8 +51,7 @@ class Proving:
     vn: Secret
 
 
-@dataclass(frozen=True, slots=True)
-class Identifying:
+class Identifying(Value, frozen=True):
     """Step 11: the TCP port has been dialled."""
 
     seat: Seat
@@ -67,8 +59,7 @@ class Identifying:
     vn: Secret
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitingStaple:
+class AwaitingStaple(Value, frozen=True):
     """Step 16: the relay is asked whether the connections are stapled."""
 
     seat: Seat
@@ -77,8 +68,7 @@ class AwaitingStaple:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
+class Greeting(Value, frozen=True):
     """Our hello is out; the recipient's is awaited."""
 
     seat: Seat
@@ -87,32 +77,28 @@ class Greeting:
     hello: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Offering:
+class Offering(Value, frozen=True):
     """Records have begun; the offer is going out."""
 
     seat: Seat
     tid: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitingAccept:
+class AwaitingAccept(Value, frozen=True):
     """The offer is out; the recipient's decision is awaited."""
 
     seat: Seat
     tid: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
+class Sending(Value, frozen=True):
     """Step 17: the data is going out."""
 
     seat: Seat
     tid: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitingReceipt:
+class AwaitingReceipt(Value, frozen=True):
     """All is sent; only the receipt makes it a success."""
 
     seat: Seat
@@ -120,15 +106,13 @@ class AwaitingReceipt:
     totals: Totals
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Value, frozen=True):
     """Final: the recipient holds everything that it accepted, and has said so."""
 
     totals: Totals
 
 
-@dataclass(frozen=True, slots=True)
-class Unconfirmed:
+class Unconfirmed(Value, frozen=True):
     """Final: all was sent, and the receipt did not come."""
 
     failure: Failure
@@ -137,125 +121,112 @@ class Unconfirmed:
 # ---- narrow events; those that end a run are in party.py
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Value, frozen=True):
     """The run begins, or begins again on a channel that the relay has forgotten."""
 
     request: Post
     until: float
 
 
-class Forgotten(Begun):
+class Forgotten(Begun, frozen=True):
     """The relay has no channel of that name any more, and no Y was read: it is opened again."""
 
 
-@dataclass(frozen=True, slots=True)
-class SeatTaken:
+class SeatTaken(Value, frozen=True):
     """The relay has given us a channel; X is made."""
 
     seat: Seat
     initiator: Initiator
 
 
-@dataclass(frozen=True, slots=True)
-class XTaken:
+class XTaken(Value, frozen=True):
     """The relay holds X: the code may be told."""
 
-    code: str = field(repr=False)
+    hidden = ("code",)
+
+    code: str
     relay: str
     seq: int
     """The last one that brought no news; 0 where Y came along already."""
 
 
-@dataclass(frozen=True, slots=True)
-class NothingYet:
+class NothingYet(Value, frozen=True):
     """No answer from the recipient so far."""
 
     seq: int
     after: float
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerGood:
+class AnswerGood(Value, frozen=True):
     """H(H(k)) is right: the recipient holds the secret."""
 
     session: Session
 
 
-class AnswerBad(Ending):
+class AnswerBad(Ending, frozen=True):
     """H(H(k)) is wrong: the code is burnt."""
 
     reason = Reason.WRONG_CODE
 
 
-@dataclass(frozen=True, slots=True)
-class ProofTaken:
+class ProofTaken(Value, frozen=True):
     """The relay holds H(k)."""
 
 
-@dataclass(frozen=True, slots=True)
-class TcpTaken:
+class TcpTaken(Value, frozen=True):
     """The relay has taken our identification."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotStapled:
+class NotStapled(Value, frozen=True):
     """The recipient's connection is not there yet."""
 
     seq: int
     after: float
 
 
-@dataclass(frozen=True, slots=True)
-class IsStapled:
+class IsStapled(Value, frozen=True):
     """The relay has stapled the connections."""
 
     hello: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class HelloGood:
+class HelloGood(Value, frozen=True):
     """The recipient's hello is what it must be."""
 
     theirs: bytes
     tid: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class OfferOut:
+class OfferOut(Value, frozen=True):
     """The whole offer has been sent."""
 
     totals: Totals
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptPart:
+class AcceptPart(Value, frozen=True):
     """A part of the recipient's choice; more will come."""
 
     accept: Accept
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptWhole:
+class AcceptWhole(Value, frozen=True):
     """The end of the recipient's choice."""
 
     accept: Accept
 
 
-class DeclinedByPeer(Ending):
+class DeclinedByPeer(Ending, frozen=True):
     """The recipient wants nothing of it."""
 
     reason = Reason.DECLINED
 
 
-@dataclass(frozen=True, slots=True)
-class PiecesOut:
+class PiecesOut(Value, frozen=True):
     """All that was chosen has been sent."""
 
     totals: Totals
     end: PiecesEnd
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptGood:
+class ReceiptGood(Value, frozen=True):
     """The recipient holds everything."""

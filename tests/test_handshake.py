@@ -6,13 +6,13 @@ import hashlib
 import hmac
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from croc_core import handshake as hs
 from croc_core import pake
