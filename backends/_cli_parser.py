@@ -78,7 +78,8 @@ class _Version(argparse.Action):
             version = metadata.version("croc-core")
         except metadata.PackageNotFoundError:
             version = "(not installed)"
-        parser.exit(0, f"croc-core {version}, protocol {VERSION}\n")
+        print(f"croc-core {version}, protocol {VERSION}")
+        parser.exit()
 
 
 def _add_face(parser: argparse.ArgumentParser) -> None:

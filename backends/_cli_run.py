@@ -36,14 +36,17 @@ def relay(backend: Backend, args: Namespace, face: Face) -> int:
     """Run a relay until a signal ends it."""
     given = {name: getattr(args, name) for name in LIMITS if getattr(args, name) is not None}
     ports = {"port": args.port, "data_ports": args.data_ports, "ipv6_prefix": args.ipv6_prefix}
-    with _usage():
-        options = RelayOptions(
-            host=args.host,
-            token=None if args.token_file is None else _token(args.token_file),
-            limits=Limits(**given),
-            **{name: value for name, value in ports.items() if value is not None},
-        )
-        session = _session.relaying(options)
+    try:
+        limits = Limits(**given)
+    except ValueError as error:
+        raise UsageError(f"--{str(error).replace('_', '-')}.") from None
+    options = RelayOptions(
+        host=args.host,
+        token=None if args.token_file is None else _token(args.token_file),
+        limits=limits,
+        **{name: value for name, value in ports.items() if value is not None},
+    )
+    session = _session.relaying(options)
     node = _Stoppable(session.node)
     session.node, session.outcome = node, lambda: node.failure
     return _run(backend, session, face.tell, face)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import BinaryIO, NamedTuple, TextIO
 
 from backends._show import show
-from backends._ui_progress import Bar, Lines, Nothing, Shown
+from backends._ui_progress import Bar, Lines, Nothing, Shown, terminal_width
 from backends._ui_text import amount, size, span
 from croc_core.errors import Code
 from croc_core.events import (
@@ -155,11 +155,8 @@ class Face:
     def _wrapped(self, sentence: str) -> str:
         """Return a sentence, made safe to show, in lines that fit the terminal."""
         text = show(sentence, LONGEST)
-        try:
-            width = os.get_terminal_size(self._err.fileno()).columns
-        except (OSError, ValueError):  # no terminal
-            return text
-        if len(text) < width:
+        width = terminal_width(self._err)
+        if not width or len(text) < width:
             return text
         import textwrap
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import IO, Protocol
 
 from backends._ui_text import size, span
 from croc_core.events import Progress
@@ -98,7 +98,7 @@ class Bar:
     def update(self, event: Progress) -> None:
         """See `Shown`."""
         part = f"{event.bytes * 100 // event.total:3}%" if event.total else ""
-        self._console.width = self._terminal_width() - _SPARE
+        self._console.width = (terminal_width(self._console.file) or 80) - _SPARE
         left = "" if event.eta is None else f"{span(event.eta)} left"
         rest = f"{size(event.bytes):>7}  {size(event.rate):>7}/s  {left:<15}"
         total = event.total or None
@@ -108,12 +108,6 @@ class Bar:
     def line(self, text: str) -> None:
         """See `Shown`."""
         self._console.print(text)
-
-    def _terminal_width(self) -> int:
-        try:
-            return os.get_terminal_size(self._console.file.fileno()).columns
-        except (OSError, ValueError):
-            return 80
 
     def close(self) -> None:
         """See `Shown`."""
@@ -127,3 +121,11 @@ def summary(event: Progress) -> str:
         text += f" of {size(event.total)} ({event.bytes * 100 // event.total}%)"
     text += f", {size(event.rate)}/s"
     return text if event.eta is None else f"{text}, {span(event.eta)} left"
+
+
+def terminal_width(file: IO[str]) -> int:
+    """Return how many columns the terminal behind *file* has; 0 where that is not known."""
+    try:
+        return os.get_terminal_size(file.fileno()).columns
+    except (OSError, ValueError):  # no terminal
+        return 0
