@@ -1,0 +1,216 @@
+"""Listeners of the suite's own relay, on sockets, all served by the thread of the case."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import struct
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+HOST = "127.0.0.1"
+_READ = 1 << 18
+
+
+class Conn(Protocol):
+    """An accepted connection. What comes is read at once; the case looks at `inbox`."""
+
+    peer: str
+    """The other end's address."""
+    listener: int
+    """0 for HTTP, from 1 on the data ports in their order."""
+    inbox: bytearray
+    ended: bool
+    """The other side's stream has ended, or the connection is lost."""
+    unread: bool
+    """While this is set nothing more is read: the case plays a slow reader."""
+
+    def send(self, data: bytes) -> None:
+        """Send *data*, as soon as the other side takes it."""
+        ...
+
+    def finish(self) -> None:
+        """End this direction, behind what was sent."""
+        ...
+
+    def close(self) -> None:
+        """Close, behind what was sent."""
+        ...
+
+    def reset(self) -> None:
+        """Break the connection."""
+        ...
+
+
+class Net(Protocol):
+    """Where the suite listens: real sockets, or a network in memory with a time of its own."""
+
+    host: str
+    ports: tuple[int, ...]
+    accepted: list[Conn]
+    """Connections that nobody has looked at yet."""
+
+    def now(self) -> float:
+        """Seconds on this network's clock."""
+        ...
+
+    def step(self, seconds: float) -> None:
+        """Let something happen, or so many seconds pass."""
+        ...
+
+    def close(self) -> None:
+        """Close all that is open."""
+        ...
+
+
+class SocketConn:
+    """A `Conn` over a socket."""
+
+    def __init__(self, net: SocketNet, sock: socket.socket, peer: str, listener: int) -> None:
+        self.peer, self.listener = peer, listener
+        self.inbox = bytearray()
+        self.ended = self.unread = False
+        self._net = net
+        self._sock = sock
+        self._out = bytearray()
+        self._finishing = self._closing = False
+
+    def send(self, data: bytes) -> None:
+        """See `Conn`."""
+        self._out += data
+        self._flush()
+
+    def finish(self) -> None:
+        """See `Conn`."""
+        self._finishing = True
+        self._flush()
+
+    def close(self) -> None:
+        """See `Conn`."""
+        self._closing = True
+        self._flush()
+
+    def reset(self) -> None:
+        """See `Conn`."""
+        if self._sock.fileno() >= 0:
+            linger = struct.pack("ii", 1, 0)
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self._drop()
+
+    def watch(self) -> int:
+        """Return the selector's events that this connection waits for."""
+        if self._sock.fileno() < 0:
+            return 0
+        reads = 0 if self.ended or self.unread else selectors.EVENT_READ
+        return reads | (selectors.EVENT_WRITE if self._out else 0)
+
+    def work(self, events: int) -> None:
+        """Read and write what can be."""
+        if events & selectors.EVENT_READ:
+            try:
+                data = self._sock.recv(_READ)
+            except BlockingIOError:
+                return
+            except OSError:
+                self.ended = True
+                return
+            self.inbox += data
+            self.ended = not data
+        if events & selectors.EVENT_WRITE:
+            self._flush()
+
+    @property
+    def sock(self) -> socket.socket:
+        """The socket, for the selector."""
+        return self._sock
+
+    def _flush(self) -> None:
+        if self._sock.fileno() < 0:
+            return
+        try:
+            while self._out:
+                del self._out[: self._sock.send(self._out)]
+            if self._closing:
+                self._drop()
+            elif self._finishing:
+                self._sock.shutdown(socket.SHUT_WR)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._out.clear()
+            self.ended = True
+
+    def _drop(self) -> None:
+        self._out.clear()
+        self.ended = True
+        self._net.forget(self)
+        self._sock.close()
+
+
+class SocketNet:
+    """A `Net` on the loopback."""
+
+    def __init__(self, data_ports: int = 2) -> None:
+        self.host = HOST
+        self.accepted: list[Conn] = []
+        self._selector = selectors.DefaultSelector()
+        self._listeners: list[socket.socket] = []
+        self._conns: dict[SocketConn, int] = {}
+        for listener in range(1 + data_ports):
+            sock = socket.create_server((HOST, 0), backlog=64)
+            sock.setblocking(False)
+            self._listeners.append(sock)
+            accept = self._acceptor(sock, listener)
+            self._selector.register(sock, selectors.EVENT_READ, accept)
+        self.ports = tuple(sock.getsockname()[1] for sock in self._listeners)
+
+    def now(self) -> float:
+        """See `Net`."""
+        return time.monotonic()
+
+    def step(self, seconds: float) -> None:
+        """See `Net`."""
+        for conn, watched in list(self._conns.items()):
+            self._watch(conn, watched)
+        for key, events in self._selector.select(seconds):
+            key.data(events)
+
+    def close(self) -> None:
+        """See `Net`."""
+        for conn in list(self._conns):
+            conn.reset()
+        for sock in self._listeners:
+            sock.close()
+        self._selector.close()
+
+    def forget(self, conn: SocketConn) -> None:
+        """Drop a connection that closes."""
+        if self._conns.pop(conn, 0):
+            self._selector.unregister(conn.sock)
+
+    def _watch(self, conn: SocketConn, watched: int) -> None:
+        wanted = conn.watch()
+        if wanted == watched:
+            return
+        if not wanted:
+            self._selector.unregister(conn.sock)
+        elif watched:
+            self._selector.modify(conn.sock, wanted, conn.work)
+        else:
+            self._selector.register(conn.sock, wanted, conn.work)
+        self._conns[conn] = wanted
+
+    def _acceptor(self, listening: socket.socket, listener: int) -> Callable[[int], None]:
+        def accept(_: int) -> None:
+            try:
+                sock, address = listening.accept()
+            except OSError:
+                return
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            conn = SocketConn(self, sock, address[0], listener)
+            self._conns[conn] = 0
+            self.accepted.append(conn)
+
+        return accept

@@ -1,0 +1,1 @@
+"""Where subjects come from: by URL, by command, in memory."""
