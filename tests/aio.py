@@ -1,4 +1,8 @@
-"""A node that a test plays itself, plain sockets, and a look at what is left open."""
+"""A node that a test plays itself, plain sockets, and a look at what is left open.
+
+Tests run on an event loop of their own, and the loop around the node in whichever way is `chosen`:
+on that event loop too, or in another thread.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +11,82 @@ import functools
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import ParamSpec, Self
 
+import backends.asyncio._loop
+import backends.threading._loop
 from backends import _io as io
-from backends.asyncio._loop import Listen, Loop, Options
+from backends._loop import NodeLoop, Options
+from backends._sockets import Listen
 from croc_core.values import Moment
 
 HOST = "127.0.0.1"
 P = ParamSpec("P")
+
+LOOPS = {"asyncio": backends.asyncio._loop.Loop, "threading": backends.threading._loop.Loop}
+_chosen = "asyncio"
+
+
+@contextmanager
+def chosen(name: str) -> Iterator[None]:
+    """Within, loops around nodes are those of the backend *name*."""
+    global _chosen
+    before, _chosen = _chosen, name
+    yield
+    _chosen = before
+
+
+def loop_for(
+    node: io.Node,
+    *,
+    listen: Sequence[Listen] = (),
+    tell: Callable[[object], None] = lambda event: None,
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> NodeLoop:
+    """A loop of the chosen backend."""
+    return LOOPS[_chosen](node, listen=listen, tell=tell, options=options)
+
+
+async def run(loop: NodeLoop) -> None:
+    """Run *loop* on the event loop, or in a thread of its own."""
+    if isinstance(loop, backends.asyncio._loop.Loop):
+        await loop.run()
+        return
+    assert isinstance(loop, backends.threading._loop.Loop)
+    home = asyncio.get_running_loop()
+    done: asyncio.Future[None] = home.create_future()
+    blocking = loop.run
+
+    def in_thread() -> None:
+        try:
+            blocking()
+        except BaseException as error:
+            home.call_soon_threadsafe(done.set_exception, error)
+        else:
+            home.call_soon_threadsafe(done.set_result, None)
+
+    thread = threading.Thread(target=in_thread, name="run", daemon=True)
+    thread.start()
+    try:
+        await done
+    finally:
+        thread.join(20)
 
 
 def on_loop(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
     """Run an asynchronous test on an event loop of its own."""
 
     @functools.wraps(test)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+    def on_its_loop(*args: P.args, **kwargs: P.kwargs) -> None:
         async def within() -> None:
             async with asyncio.timeout(60):
                 await test(*args, **kwargs)
 
         asyncio.run(within())
 
-    return run
+    return on_its_loop
 
 
 class Puppet:
@@ -38,12 +94,18 @@ class Puppet:
 
     def __init__(self) -> None:
         self.seen: asyncio.Queue[io.Input] = asyncio.Queue()
+        self.thread = 0
+        """The loop's, from the first input on."""
+        self._home = asyncio.get_running_loop()
+        self._test = threading.get_ident()
         self.finished = False
         self.due: float | None = None
         self.moments: list[Moment] = []
 
     def handle(self, event: io.Input, now: Moment) -> tuple[io.Effect, ...]:
         self.moments.append(now)
+        assert self.thread in (0, threading.get_ident()), "a node is run by one thread"
+        self.thread = threading.get_ident()
         if isinstance(event, io.Told):
             if callable(event.what):
                 event.what()
@@ -52,7 +114,10 @@ class Puppet:
             return event.what
         if isinstance(event, io.Woke):
             self.due = None
-        self.seen.put_nowait(event)
+        if self.thread == self._test:
+            self.seen.put_nowait(event)
+        else:
+            self._home.call_soon_threadsafe(self.seen.put_nowait, event)
         return ()
 
     def deadline(self) -> float | None:
@@ -62,7 +127,7 @@ class Puppet:
 class Hand:
     """A running loop with its puppet."""
 
-    def __init__(self, loop: Loop, puppet: Puppet) -> None:
+    def __init__(self, loop: NodeLoop, puppet: Puppet) -> None:
         self.loop, self.puppet = loop, puppet
 
     def do(self, *effects: io.Effect) -> None:
@@ -97,13 +162,17 @@ def watching() -> set[int]:
 
 @asynccontextmanager
 async def running(
-    *listen: Listen, tell: Callable[[object], None] = lambda event: None, linger: float = 3.0
+    *listen: Listen,
+    tell: Callable[[object], None] = lambda event: None,
+    linger: float = 3.0,
+    connect_timeout: float = 15.0,
 ) -> AsyncIterator[tuple[Hand, tuple[int, ...]]]:
     """Run a puppet; at the end, nothing that was opened is open."""
     before, watched = leftovers(), watching()
     puppet = Puppet()
-    loop = Loop(puppet, listen=listen, tell=tell, options=Options(linger=linger))
-    task = asyncio.create_task(loop.run())
+    options = Options(linger=linger, connect_timeout=connect_timeout)
+    loop = loop_for(puppet, listen=listen, tell=tell, options=options)
+    task = asyncio.create_task(run(loop))
     hand = Hand(loop, puppet)
     try:
         started = await hand.next()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-
-from croc_core.errors import Code
 
 if TYPE_CHECKING:
     from backends._session import Session
@@ -26,27 +23,15 @@ class AsyncioBackend:
         """
         import asyncio  # a command that ends at its arguments does without
 
+        from backends._signals import interrupting
         from backends.asyncio._loop import Loop
 
         hands = Loop(session.node, listen=session.listen, tell=tell)
         session.inject = hands.inject
         loop = asyncio.new_event_loop()
-        interrupts = 0
-
-        def handle(number: int, _: object) -> None:
-            nonlocal interrupts
-            if loop.is_closed():
-                return
-            interrupts += number == signal.SIGINT
-            if interrupts > 1:
-                raise KeyboardInterrupt
-            code = Code.SIGINT if number == signal.SIGINT else Code.SIGTERM
-            loop.call_soon_threadsafe(session.interrupt, code)  # it takes no lock
-
-        signal.signal(signal.SIGINT, handle)
-        signal.signal(signal.SIGTERM, handle)
         try:
-            loop.run_until_complete(hands.run())
+            with interrupting(session.interrupt, loop):
+                loop.run_until_complete(hands.run())
         except KeyboardInterrupt:
             raise  # at once: closing the loop would lose nothing, but the outcome is not known
         except BaseException:

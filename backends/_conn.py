@@ -1,13 +1,13 @@
-"""One connection on the event loop: what is read on demand, and what is sent in order."""
+"""One connection on a loop: what is read on demand, and what is sent in order."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from backends import _io as io
+from backends._reactor import Reactor
 from backends._sockets import cause
 from backends._stream import drain, pump
 
@@ -24,7 +24,7 @@ class Hands(Protocol):
     def in_thread(
         self, call: Callable[[], T], done: Callable[[T | None, BaseException | None], None]
     ) -> None:
-        """Run *call* in a thread, then *done* on the event loop: its result, or what it raised."""
+        """Run *call* in a thread, then *done* on the loop: its result, or what it raised."""
         ...
 
     def forget(self, conn: Connection) -> None:
@@ -47,9 +47,9 @@ class Connection:
         "_given_up",
         "_hands",
         "_limit",
-        "_loop",
         "_out",
         "_place",
+        "_reactor",
         "_reading",
         "_sock",
         "_threads",
@@ -62,13 +62,13 @@ class Connection:
         self,
         number: io.Conn,
         sock: socket.socket,
-        loop: asyncio.AbstractEventLoop,
+        reactor: Reactor,
         hands: Hands,
     ) -> None:
         self.number = number
         self.closing = False
         self._sock = sock
-        self._loop = loop
+        self._reactor = reactor
         self._hands = hands
         self._limit = 0  # of the read that is asked for
         self._out: list[Outgoing] = []
@@ -87,7 +87,7 @@ class Connection:
             self._limit = effect.limit
             if not self._reading:
                 self._reading = True
-                self._loop.add_reader(self._sock, self._readable)
+                self._reactor.add_reader(self._sock, self._readable)
         elif isinstance(effect, io.Drain):
             self._drain(effect)
         else:
@@ -104,7 +104,7 @@ class Connection:
             return
         if self._threads:
             self._shutdown(socket.SHUT_RD)
-        self._loop.call_later(linger, self.abort)
+        self._reactor.call_later(linger, self.abort)
         self._push(io.Close(self.number))
 
     def abort(self) -> None:
@@ -128,13 +128,13 @@ class Connection:
         self._stop_reading()
         if self._writing:
             self._writing = False
-            self._loop.remove_writer(self._sock)
+            self._reactor.remove_writer(self._sock)
 
     def _stop_reading(self) -> None:
         self._limit = 0
         if self._reading:
             self._reading = False
-            self._loop.remove_reader(self._sock)
+            self._reactor.remove_reader(self._sock)
 
     def _shutdown(self, how: int) -> None:
         try:
@@ -207,7 +207,7 @@ class Connection:
         except (BlockingIOError, InterruptedError):
             if not self._writing:
                 self._writing = True
-                self._loop.add_writer(self._sock, self._writable)
+                self._reactor.add_writer(self._sock, self._writable)
         except OSError as error:
             self._break(error)
         finally:
@@ -245,5 +245,5 @@ class Connection:
 
     def _writable(self) -> None:
         self._writing = False
-        self._loop.remove_writer(self._sock)
+        self._reactor.remove_writer(self._sock)
         self._flush()

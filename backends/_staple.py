@@ -1,12 +1,13 @@
-"""A staple on the event loop: two flows, each woken when its next socket is ready."""
+"""A staple on a loop: two flows, each woken when its next socket is ready."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 
 from backends import _io as io
+from backends._reactor import Reactor, Timer
 from backends._splice import Flow, Pipes, Want
 
 BUDGET = 2 << 20
@@ -18,29 +19,29 @@ class Stapling:
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        reactor: Reactor,
         pipes: Pipes,
         pair: int,
         idle: float,
         done: Callable[[io.Unstapled], None],
     ) -> None:
-        self._loop = loop
+        self._reactor = reactor
         self._pipes = pipes
         self._pair = pair
         self._idle = idle
         self._done = done
         self._ways: tuple[_Way, ...] = ()
         self._moved_at = 0.0
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm: Timer | None = None
 
     def start(self, a: socket.socket, b: socket.socket, to_a: bytes, to_b: bytes) -> None:
         """Begin to move bytes; *to_a* and *to_b* go first. The sockets are this staple's now."""
         self._ways = (
-            _Way(self._loop, a, b, Flow(a, b, to_b, self._pipes), self._turn),
-            _Way(self._loop, b, a, Flow(b, a, to_a, self._pipes), self._turn),
+            _Way(self._reactor, a, b, Flow(a, b, to_b, self._pipes), self._turn),
+            _Way(self._reactor, b, a, Flow(b, a, to_a, self._pipes), self._turn),
         )
-        self._moved_at = self._loop.time()
-        self._alarm = self._loop.call_at(self._moved_at + self._idle, self._ring)
+        self._moved_at = self._reactor.time()
+        self._alarm = self._reactor.call_at(self._moved_at + self._idle, self._ring)
         for way in self._ways:
             self._turn(way)
 
@@ -67,32 +68,32 @@ class Stapling:
             self.end("reset")
             return
         if way.flow.moved != before:
-            self._moved_at = self._loop.time()
+            self._moved_at = self._reactor.time()
         if all(other.waits is Want.NOTHING for other in self._ways):
             self.end("done")
 
     def _ring(self) -> None:
         due = self._moved_at + self._idle
-        if due <= self._loop.time():
+        if due <= self._reactor.time():
             self.end("idle")
         else:
-            self._alarm = self._loop.call_at(due, self._ring)
+            self._alarm = self._reactor.call_at(due, self._ring)
 
 
 class _Way:
     """A flow and what it is registered for."""
 
-    __slots__ = ("_loop", "_sink", "_source", "_turn", "flow", "waits")
+    __slots__ = ("_reactor", "_sink", "_source", "_turn", "flow", "waits")
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        reactor: Reactor,
         source: socket.socket,
         sink: socket.socket,
         flow: Flow,
         turn: Callable[[_Way], None],
     ) -> None:
-        self._loop = loop
+        self._reactor = reactor
         self._source = source
         self._sink = sink
         self._turn = turn
@@ -104,14 +105,14 @@ class _Way:
         if want is self.waits:
             return
         if self.waits is Want.READ:
-            self._loop.remove_reader(self._source)
+            self._reactor.remove_reader(self._source)
         elif self.waits is Want.WRITE:
-            self._loop.remove_writer(self._sink)
+            self._reactor.remove_writer(self._sink)
         self.waits = want
         if want is Want.READ:
-            self._loop.add_reader(self._source, self._turn, self)
+            self._reactor.add_reader(self._source, partial(self._turn, self))
         elif want is Want.WRITE:
-            self._loop.add_writer(self._sink, self._turn, self)
+            self._reactor.add_writer(self._sink, partial(self._turn, self))
 
     def close(self) -> None:
         """Close the flow and its source; the sink is the other way's source."""

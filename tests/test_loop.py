@@ -5,18 +5,40 @@ import errno
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
-import backends.asyncio._loop
+import backends._loop
+from backends import _dial
 from backends import _io as io
-from backends._sockets import Info
-from backends.asyncio import _dial
-from backends.asyncio._loop import Listen, Loop, Options
-from tests.aio import HOST, Bytes, Hand, Peer, Puppet, leftovers, linked, on_loop, running
+from backends._loop import Options
+from backends._sockets import Info, Listen
+from tests.aio import (
+    HOST,
+    LOOPS,
+    Bytes,
+    Hand,
+    Peer,
+    Puppet,
+    chosen,
+    leftovers,
+    linked,
+    loop_for,
+    on_loop,
+    run,
+    running,
+)
 
 A, B = io.Conn(2), io.Conn(4)
+
+
+@pytest.fixture(autouse=True, params=LOOPS)
+def kind(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every test here is one of every backend."""
+    with chosen(request.param):
+        yield request.param
 
 
 # ---- listening and dialling
@@ -53,7 +75,7 @@ async def test_a_taken_port_is_an_oserror_that_leaves_nothing_open() -> None:
     async with running(Listen(HOST, 0)) as (_, (port,)):
         before = leftovers()
         with pytest.raises(OSError, match="in use"):
-            await Loop(Puppet(), listen=[Listen(HOST, 0), Listen(HOST, port)]).run()
+            await run(loop_for(Puppet(), listen=[Listen(HOST, 0), Listen(HOST, port)]))
         assert leftovers() == before
 
 
@@ -90,29 +112,62 @@ async def test_a_name_with_two_families_falls_back_to_the_one_that_answers(
         assert got[io.Connected] == io.Connected(A, HOST, HOST)
 
 
+def info(address: tuple[str, int]) -> Info:
+    return socket.AF_INET, socket.SOCK_STREAM, 6, "", address
+
+
+@contextmanager
+def silent(*others: Info) -> Iterator[Callable[..., list[Info]]]:
+    """In place of `literal`: an address whose queue is full, so that it is silent, and *others*."""
+    with socket.socket() as full, socket.socket() as first:
+        full.bind(("127.0.0.9", 0))
+        full.listen(0)
+        first.connect(full.getsockname())
+        yield lambda *_: [info(full.getsockname()), *others]
+
+
 @on_loop
 async def test_an_address_that_does_not_answer_keeps_the_next_one_waiting_only_so_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real = _dial._connected
-
-    async def connected(sock: socket.socket, info: Info) -> None:
-        if info[4][0] == "127.0.0.9":
-            await asyncio.Event().wait()
-        await real(sock, info)
-
-    def two(host: str, port: int, flags: int = 0) -> list[Info]:
-        return [
-            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
-            for address in ("127.0.0.9", HOST)
-        ]
-
-    monkeypatch.setattr(_dial, "_connected", connected)
-    monkeypatch.setattr(_dial, "literal", two)
     async with running(Listen(HOST, 0)) as (hand, (port,)):
-        hand.do(io.Connect(A, "two", port))
-        got = {type(e): e for e in (await hand.next(), await hand.next())}
-        assert got[io.Connected] == io.Connected(A, HOST, HOST)
+        with silent(info((HOST, port))) as two:
+            monkeypatch.setattr(_dial, "literal", two)
+            hand.do(io.Connect(A, "two", 1))
+            got = {type(e): e for e in (await hand.next(), await hand.next())}
+            assert got[io.Connected] == io.Connected(A, HOST, HOST)
+
+
+@on_loop
+async def test_a_dial_that_nobody_answers_ends_with_what_the_first_address_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(connect_timeout=0.05) as (hand, _):
+        with silent() as one, socket.socket() as unused:
+            unused.bind((HOST, 0))
+            refused = info(unused.getsockname())
+            for found, why in (
+                (one(), "no answer in time"),
+                ([*one(), refused], "no answer in time"),
+                ([refused, *one()], "connection refused"),
+                ([], "that address is not one of this computer's"),
+            ):
+                monkeypatch.setattr(_dial, "literal", lambda *_, found=found: found)
+                hand.do(io.Connect(A, "several", 1))
+                assert await hand.next() == io.Broken(A, why)
+
+
+@on_loop
+async def test_closing_gives_up_every_address_that_is_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running() as (hand, _):
+        with silent() as one:
+            monkeypatch.setattr(_dial, "literal", one)
+            hand.do(io.Connect(A, "one", 1), io.Close(A))
+            hand.do(io.Connect(B, "one", 1))  # and that one at the end of the loop
+            hand.do(io.Work(1, lambda: None))
+            assert isinstance(await hand.next(), io.Worked)
 
 
 @on_loop
@@ -163,7 +218,7 @@ async def test_running_out_of_descriptors_pauses_the_listener(
             raise OSError(number, os.strerror(number))
         return real(sock)
 
-    monkeypatch.setattr(backends.asyncio._loop, "_PAUSE", 0.01)
+    monkeypatch.setattr(backends._loop, "_PAUSE", 0.01)
     async with running(Listen(HOST, 0)) as (hand, (port,)):
         monkeypatch.setattr(socket.socket, "accept", accept)
         with await Peer.dial(port):
@@ -239,9 +294,9 @@ async def test_close_waits_only_so_long_for_a_peer_that_reads_nothing() -> None:
 async def test_what_was_sent_arrives_though_the_node_is_finished() -> None:
     big = os.urandom(8 << 20)
     puppet = Puppet()
-    loop = Loop(puppet, listen=[Listen(HOST, 0)])
+    loop = loop_for(puppet, listen=[Listen(HOST, 0)])
     hand = Hand(loop, puppet)
-    task = asyncio.create_task(loop.run())
+    task = asyncio.create_task(run(loop))
     started = await hand.next()
     assert isinstance(started, io.Started)
     with await Peer.dial(started.ports[0]) as peer:
@@ -328,11 +383,11 @@ async def test_work_runs_in_a_thread_and_is_answered() -> None:
 async def test_a_thread_that_is_stuck_does_not_keep_run_from_returning() -> None:
     release = threading.Event()
     puppet = Puppet()
-    loop = Loop(puppet, options=Options(farewell=0.05))
+    loop = loop_for(puppet, options=Options(farewell=0.05))
     loop.inject((io.Work(1, lambda: release.wait(60)),))  # before it runs: kept until it does
     loop.inject(lambda: setattr(puppet, "finished", True))
     async with asyncio.timeout(20):
-        await loop.run()
+        await run(loop)
     stuck = [t for t in threading.enumerate() if t.name.startswith("croc-core")]
     assert all(t.daemon for t in stuck)
     release.set()
@@ -345,26 +400,42 @@ async def test_a_thread_that_is_stuck_does_not_keep_run_from_returning() -> None
 @on_loop
 async def test_a_fault_of_the_node_reaches_the_owner() -> None:
     puppet = Puppet()
-    loop = Loop(puppet, listen=[Listen(HOST, 0)])
+    loop = loop_for(puppet, listen=[Listen(HOST, 0)])
     loop.inject(lambda: 1 // 0)
     with pytest.raises(ZeroDivisionError):
-        await loop.run()
+        await run(loop)
+
+
+class Interrupted(BaseException):
+    """As KeyboardInterrupt, which event loops treat in a way of their own."""
 
 
 @on_loop
-async def test_cancelling_run_closes_everything() -> None:
-    before = leftovers()
+async def test_run_closes_everything_though_it_is_broken_off(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt() -> None:
+        raise Interrupted
+
     puppet = Puppet()
-    loop = Loop(puppet, listen=[Listen(HOST, 0)])
-    task = asyncio.create_task(loop.run())
+    before = leftovers()
+    loop = loop_for(puppet, listen=[Listen(HOST, 0)])
+    task = asyncio.create_task(run(loop))
     hand = Hand(loop, puppet)
     started = await hand.next()
     assert isinstance(started, io.Started)
-    with await Peer.dial(started.ports[0]) as peer:
+    with await Peer.dial(started.ports[0]) as peer, silent() as one:
+        monkeypatch.setattr(_dial, "literal", one)
         conn = (await hand.accepted()).conn
-        hand.do(io.Drain(conn, Bytes(count=9)))
+        hand.do(io.Drain(conn, Bytes(count=9)), io.Connect(A, "one", 1))
         await peer.send(b"x")
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
+        if kind == "asyncio":
+            task.cancel()
+        else:
+            loop.soon(interrupt)
+        with pytest.raises((asyncio.CancelledError, Interrupted)):
             await task
+    for thread in threading.enumerate():
+        if thread.name.startswith("croc-core"):  # nobody waits for it who is in a hurry
+            thread.join(20)
     assert leftovers() == before

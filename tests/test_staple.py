@@ -4,14 +4,21 @@ import asyncio
 import errno
 import os
 import resource
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from backends import _io as io
-from backends.asyncio._loop import Listen
-from tests.aio import HOST, Hand, Peer, on_loop, running
+from backends._sockets import Listen
+from tests.aio import HOST, LOOPS, Hand, Peer, chosen, on_loop, running
+
+
+@pytest.fixture(autouse=True, params=LOOPS)
+def kind(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every test here is one of every backend."""
+    with chosen(request.param):
+        yield request.param
 
 
 @asynccontextmanager
@@ -121,10 +128,10 @@ async def test_each_byte_puts_the_idle_deadline_off() -> None:
         staple._moved_at -= 120  # as if two minutes had passed
         await b.send(b"y")
         assert await a.receive(1) == b"y"
-        staple._ring()
+        hand.loop.inject(staple._ring)
         assert hand.puppet.seen.empty()
         staple._moved_at -= 120
-        staple._ring()
+        hand.loop.inject(staple._ring)
         assert await hand.ended() == io.Unstapled(7, 1, 1, "idle")
 
 

@@ -1,0 +1,88 @@
+"""What the library faces share: options, the steering of a run, its events and its end."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from backends._options import Options
+from backends._session import Session, receiving, sending
+from croc_core.errors import Code, TransferError
+from croc_core.events import Completed, Event, OfferSeen, Progress
+from croc_core.party_io import Decided
+
+Path = str | os.PathLike[str]
+_MANY = 256
+"""With so many events not taken, progress is no longer kept."""
+
+
+class Events(Protocol):
+    """A queue of events that are not taken yet; None is their end."""
+
+    def put_nowait(self, item: Event | None, /) -> None:
+        """Add one."""
+        ...
+
+    def qsize(self) -> int:
+        """Return about how many there are."""
+        ...
+
+
+class Steered:
+    """A run that its owner steers and follows: the part of a `Transfer` that waits for nothing."""
+
+    def __init__(self, session: Session, events: Events) -> None:
+        self._session = session
+        self._queue = events
+        self._completed: Completed | None = None
+        self._watched = False
+
+    def accept(self) -> None:
+        """Accept the offer that an `OfferSeen` told of."""
+        self._session.inject(Decided(True))
+
+    def decline(self) -> None:
+        """Decline the offer: nothing is written."""
+        self._session.inject(Decided(False))
+
+    def cancel(self) -> None:
+        """End the run; the other side is told."""
+        self._session.interrupt(Code.SIGINT)
+
+    def _tell(self, event: Any) -> None:
+        if isinstance(event, Completed):
+            self._completed = event
+        if not isinstance(event, Progress) or self._queue.qsize() < _MANY:
+            self._queue.put_nowait(event)
+
+    def _outcome(self) -> Completed:
+        """Return how a run that has ended ended; raises TransferError where that is no success."""
+        failure = self._session.outcome()
+        if failure is not None:
+            raise TransferError(failure)
+        assert self._completed is not None
+        return self._completed
+
+
+T = TypeVar("T", bound=Steered)
+
+
+class Face:
+    """Options, and the runs that are made with them."""
+
+    def __init__(self, options: Options | None = None, **keywords: Any) -> None:
+        self._options = dataclasses.replace(options or Options(), **keywords)
+
+    def _sending(self, paths: tuple[Path, ...], make: Callable[[Session], T]) -> T:
+        texts = [os.fspath(path) for path in paths]
+        return make(sending(self._options, texts, lambda _: None))
+
+    def _receiving(self, code: str, make: Callable[[Session], T]) -> T:
+        def decide(offer: OfferSeen) -> bool | None:
+            decision = self._options.decide(offer)
+            return False if decision is None and not transfer._watched else decision
+
+        transfer = make(receiving(self._options, code, decide, lambda _: None))
+        return transfer
