@@ -77,7 +77,12 @@ class Talk:
     """Hellos have passed; records go both ways."""
 
     def __init__(
-        self, link: Link, session: Session, mine: Role, hellos: tuple[bytes, bytes], tid: bytes = b""
+        self,
+        link: Link,
+        session: Session,
+        mine: Role,
+        hellos: tuple[bytes, bytes],
+        tid: bytes = b"",
     ) -> None:
         self.link = link
         self.session = session
@@ -154,9 +159,7 @@ class Talk:
             raise UnmetError("a record cannot be opened with the key of docs/protocol.md") from None
 
 
-def greet(
-    link: Link, session: Session, mine: Role, connection: int = 0, tid: bytes = b""
-) -> Talk:
+def greet(link: Link, session: Session, mine: Role, connection: int = 0, tid: bytes = b"") -> Talk:
     """Exchange hellos as honest sides do, and begin to talk."""
     ours = hello(mine, connection, os.urandom(32))
     if mine is Role.RECIPIENT:  # the sender's comes when both are stapled; either order is allowed

@@ -1,6 +1,6 @@
 """The contract of `subjects/command.py` for this project's own command lines.
 
-    python -m conformance.subjects.adapter asyncio
+python -m conformance.subjects.adapter asyncio
 """
 
 from __future__ import annotations
