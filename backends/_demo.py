@@ -10,7 +10,8 @@ import sys
 import tempfile
 import threading
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -144,8 +145,9 @@ class _Demo:
         return completed
 
     def _start(self, command: str, *arguments: str, code: str = "") -> _Child:
-        child = _Child(self._module, [command, "--json", *arguments], code, self._news)
-        self._children.append(child)
+        with _later():
+            child = _Child(self._module, [command, "--json", *arguments], code, self._news)
+            self._children.append(child)
         return child
 
     def _await(self, child: _Child, wanted: type[T]) -> T:
@@ -167,18 +169,30 @@ class _Demo:
                 self._face.tell(event)
 
     def _end(self) -> None:
-        """End all three, whatever comes meanwhile."""
-        before = [
-            (number, signal.signal(number, signal.SIG_IGN))
-            for number in (signal.SIGINT, signal.SIGTERM)
-        ]
-        for child in self._children:
-            child.terminate()
-        for child in self._children:
-            child.end()
-        self._face.close()
-        for number, handler in before:
+        """See to it that all three have ended."""
+        with _later():
+            for child in self._children:
+                child.terminate()
+            for child in self._children:
+                child.end()
+            self._face.close()
+
+
+@contextmanager
+def _later() -> Iterator[None]:
+    """Within, signals wait: a process that is starting or ending is not lost sight of."""
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)
+    for late in came[:1]:
+        signal.raise_signal(late)
 
 
 def _same(one: Path, other: Path) -> bool:
