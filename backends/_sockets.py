@@ -65,7 +65,8 @@ def _open_listener(family: int, address: tuple[object, ...], both: bool = False)
         if sys.platform != "win32":  # there it would let two programs share the port
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)
+            mapped = str(address[0]).startswith("::ffff:")  # an IPv4 address takes IPv4's peers
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not (both or mapped))
         sock.bind(address)
         sock.listen(BACKLOG)
         sock.setblocking(False)
