@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from conformance.relay import http, join
+from conformance.relay import addresses, channel, close, http, join, limits, ports, waiting
 
-__all__ = ["http", "join"]
+__all__ = ["addresses", "channel", "close", "http", "join", "limits", "ports", "waiting"]

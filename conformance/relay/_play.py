@@ -84,13 +84,14 @@ class Link:
 
     def read(self, count: int, patience: float = PATIENCE) -> bytes:
         """Read *count* bytes, or what there is up to the end of the stream."""
-        while len(self._buffer) < count:
+        got = bytearray(self._buffer)
+        while len(got) < count:
             data = self.pipe.receive(patience=patience)
             if not data:
                 break
-            self._buffer += data
-        data, self._buffer = self._buffer[:count], self._buffer[count:]
-        return data
+            got += data
+        self._buffer = bytes(got[count:])
+        return bytes(got[:count])
 
     def gone(self, patience: float = PATIENCE) -> bool:
         """Wait for the end; say whether it came without another byte."""

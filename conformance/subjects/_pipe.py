@@ -18,8 +18,12 @@ PATIENCE = 10.0
 class Pipe(Protocol):
     """One connection, from the side of the suite."""
 
-    def send(self, data: bytes) -> None:
-        """Send all of *data*. Raises OSError where the other side has gone."""
+    def send(self, data: bytes, patience: float = PATIENCE) -> None:
+        """Send all of *data*.
+
+        Raises TimeoutError where not all is taken in time, ConnectionError where the other side
+        has gone.
+        """
         ...
 
     def receive(self, limit: int = 65536, patience: float = PATIENCE) -> bytes:
@@ -71,13 +75,13 @@ class SocketPipe:
         self._sock = sock
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def send(self, data: bytes) -> None:
-        """See `Pipe`; TimeoutError where the other side takes nothing."""
-        self._sock.settimeout(PATIENCE)
+    def send(self, data: bytes, patience: float = PATIENCE) -> None:
+        """See `Pipe`."""
+        self._sock.settimeout(patience)
         try:
             self._sock.sendall(data)
         except TimeoutError:
-            raise TimeoutError(f"nothing was taken within {PATIENCE:g} s") from None
+            raise TimeoutError(f"not all was taken within {patience:g} s") from None
 
     def receive(self, limit: int = 65536, patience: float = PATIENCE) -> bytes:
         """See `Pipe`."""

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from conformance._case import Case, Need
@@ -47,8 +47,9 @@ def backend(name: str) -> list[str] | None:
 class Process:
     """One running relay."""
 
-    def __init__(self, command: Sequence[str], errors: IO[bytes]) -> None:
-        self._errors = errors
+    def __init__(self, command: Sequence[str], errors: int, path: Path) -> None:
+        """*errors* is the open file at *path*, for its standard error."""
+        self._errors = path
         try:
             self._child = subprocess.Popen(  # noqa: S603 - the command is the person's own
                 command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL
@@ -94,8 +95,7 @@ class Process:
         self._lines.put(b"")
 
     def _trouble(self, what: str) -> LaunchError:
-        self._errors.flush()
-        said = Path(self._errors.name).read_text("utf-8", "replace").strip()[-300:]
+        said = self._errors.read_text("utf-8", "replace").strip()[-300:]
         self.stop()
         return LaunchError(f"{what}; {said}" if said else what)
 
@@ -146,15 +146,15 @@ class LaunchedRelays:
             yield relay
 
     def _start(self, case: Case) -> tuple[Process, SocketNet]:
-        flags = ["--json", "--host", _HOST, "--port", "0", "--data-ports", "0,0"]
-        for flag, value in case.flags:
-            flags += [flag, self._token_file() if flag == "--token-file" else value]
-        handle, _ = tempfile.mkstemp(dir=self._scratch.name, suffix=".err")
-        errors = os.fdopen(handle, "wb")
+        flags = {"--host": _HOST, "--port": "0", "--data-ports": "0,0", **dict(case.flags)}
+        if "--token-file" in flags:
+            flags["--token-file"] = self._token_file()
+        words = ["--json", *(word for flag in flags.items() for word in flag)]
+        handle, path = tempfile.mkstemp(dir=self._scratch.name, suffix=".err")
         try:
-            process = Process([*self._command, *flags], errors)
+            process = Process([*self._command, *words], handle, Path(path))
         finally:
-            errors.close()
+            os.close(handle)
         port = _port(process.listening())
         return process, SocketNet(_HOST, port)
 

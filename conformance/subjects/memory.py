@@ -54,8 +54,8 @@ class MemoryRelays:
     @contextmanager
     def subject(self, case: Case) -> Iterator[RelayUnderTest]:
         """See `Host`."""
-        net = MemoryNet()
         options = _options(case)
+        net = MemoryNet("::ffff:" if ":" in (options.host or "") else "")
         net.start(self._make(options))
         token = None if options.token is None else TOKEN
         with RelayUnderTest(net, token) as relay:
@@ -68,7 +68,7 @@ def _options(case: Case) -> RelayOptions:
     args = parse(["relay", *words], "memory")
     given = {name: getattr(args, name) for name in LIMITS if getattr(args, name) is not None}
     return RelayOptions(
-        host=ONE,
+        host=args.host or ONE,
         token=None if args.token_file is None else Secret(TOKEN.encode()),
         limits=Limits(**given),
         ipv6_prefix=args.ipv6_prefix or 128,
@@ -81,8 +81,10 @@ class MemoryNet:
     authority = f"relay:{PORTS[0]}"
     leisure = 590.0
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str) -> None:
+        """*prefix* stands before the addresses as the relay's sockets say them."""
         self.network = Network()
+        self._prefix = prefix
         self._relay = self.network.host("relay", "10.9.9.9")
         self._computers: dict[str, Computer] = {}
 
@@ -95,7 +97,7 @@ class MemoryNet:
         """See `Net`."""
         address = local or ONE
         if address not in self._computers:
-            self._computers[address] = self.network.host(f"at {address}", address)
+            self._computers[address] = self.network.host(f"at {address}", self._prefix + address)
         effect = io.Connect(io.Conn(0), "relay", PORTS[0] if port is None else port)
         answers: list[End | str] = []
         self.network.dial(
@@ -133,14 +135,14 @@ class MemoryPipe:
         self._net = net
         end.user = self
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes, patience: float = PATIENCE) -> None:
         """See `Pipe`."""
         view = data
         while view:
-            self._net.run(lambda: bool(self._end.room or self._end.failure), PATIENCE)
+            self._net.run(lambda: bool(self._end.room or self._end.failure), patience)
             self._check()
             if not self._end.room:
-                raise TimeoutError(f"nothing was taken within {PATIENCE:g} s")
+                raise TimeoutError(f"not all was taken within {patience:g} s")
             part, view = view[: self._end.room][:_PART], view[min(self._end.room, _PART) :]
             self._end.send(part)
 
