@@ -156,10 +156,10 @@ def ask_once_more(state: AwaitingAnswer, _: NoAnswer) -> Step:
     return state, (state.seat.post(since=state.seq, after=RETRY),)
 
 
-def open_again(_: AwaitingAnswer, event: Forgotten) -> Step:
+def open_again(state: AwaitingAnswer, event: Forgotten) -> Step:
     """Step 1 again, for the same channel: nobody has used the words."""
     request = event.request
-    return Opening(request, event.until), (Post(request.path, request.body, RETRY),)
+    return Opening(request, state.until), (Post(request.path, request.body, RETRY),)
 
 
 def prove(state: AwaitingAnswer, event: AnswerGood) -> Step:
@@ -302,7 +302,7 @@ TABLE: Table[Effect] = Table(Idle, (Done, Failed, Unconfirmed), (
     row(AwaitingAccept, Renewed,      AwaitingAccept,  stay),
     row(AwaitingAccept, LinkLost,     AskingWhy,       ask_why),
     *endings(AwaitingAccept, hang_up, PeerStopped, DeclinedByPeer),
-    *endings(AwaitingAccept, say_and_leave, *LINKED),
+    *endings(AwaitingAccept, say_and_leave, *LINKED, LocalFailed),
     row(Sending,        PiecesOut,    AwaitingReceipt, total),
     row(Sending,        Renewed,      Sending,         stay),
     row(Sending,        LinkLost,     AskingWhy,       ask_why),

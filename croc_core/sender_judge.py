@@ -191,7 +191,7 @@ def _awaiting_answer(
         return request_trouble(event, "the other side to join" if late else "the relay")
     found = answer(event, wire.State, Role.SENDER, burnt=False)
     if isinstance(found, ChannelGone):
-        return Forgotten(_request(context, state.seat.channel), state.until)
+        return Forgotten(_request(context, state.seat.channel))
     if isinstance(found, ClosedByPeer | Ending | NoAnswer):
         return found
     if found.y is None or found.hh_k is None:

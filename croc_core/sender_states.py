@@ -122,14 +122,16 @@ class Unconfirmed(Value, frozen=True):
 
 
 class Begun(Value, frozen=True):
-    """The run begins, or begins again on a channel that the relay has forgotten."""
+    """The run begins."""
 
     request: Post
     until: float
 
 
-class Forgotten(Begun, frozen=True):
+class Forgotten(Value, frozen=True):
     """The relay has no channel of that name any more, and no Y was read: it is opened again."""
+
+    request: Post
 
 
 class SeatTaken(Value, frozen=True):
