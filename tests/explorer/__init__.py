@@ -1,0 +1,1 @@
+"""An exhaustive explorer of the real core: `python -m tests.explorer`."""

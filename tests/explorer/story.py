@@ -1,0 +1,97 @@
+"""A way through worlds as a story that a person can read."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from croc_core import channel as c
+from tests.explorer.engine import Engine, World
+from tests.explorer.search import Found
+from tests.explorer.world import Actor, Dead
+
+
+def story(found: Found, sentence: str) -> str:
+    """The shortest way to what is broken, step by step."""
+    way = found.broken[sentence]
+    engine = found.engine
+    lines = [f"Broken: {sentence}.", f"  0. {_scene(engine, way[0])}"]
+    for number, (before, after) in enumerate(pairwise(way), 1):
+        last = found.steps[sentence] if number == len(way) - 1 else ""
+        label, calm = _label(engine, before, after, last)
+        lines.append(
+            f"{number:3}. {label}{'' if calm else ' (!)'}{_changes(engine, before, after)}"
+        )
+    lines += [f"     There: {_scene(engine, way[-1])}", "     (!) a fault, a death or the outsider"]
+    return "\n".join(lines)
+
+
+def _label(engine: Engine, before: World, after: World, last: str) -> tuple[str, bool]:
+    nexts = [n for n in engine.successors(before) if n.world == after]
+    chosen = next((n for n in nexts if n.label == last), nexts[0])
+    return chosen.label[0].upper() + chosen.label[1:], chosen.calm
+
+
+def _state(actor: Actor) -> str:
+    return f"dead in {actor.state.was}" if isinstance(actor.state, Dead) else _name(actor.state)
+
+
+def _name(state: object) -> str:
+    return type(state).__name__
+
+
+def _channel(engine: Engine, world: World) -> c.Channel | None:
+    found: c.Channel | None = engine.relays.values[world[0]].channel
+    return found
+
+
+def _scene(engine: Engine, world: World) -> str:
+    sender, recipient = (engine.actors.values[part] for part in world[1:3])
+    code = "" if recipient.right else " with a wrong code"
+    channel = _channel(engine, world)
+    place = "there is no channel" if channel is None else f"the channel is {_name(channel)}"
+    if isinstance(channel, c.Open):
+        place += f" with {', '.join(channel.addresses)} in"
+    return f"sender {_state(sender)}, recipient {_state(recipient)}{code}; {place}."
+
+
+def _changes(engine: Engine, before: World, after: World) -> str:
+    said: list[str] = []
+    for name, part in (("sender", 1), ("recipient", 2)):
+        old, new = (_state(engine.actors.values[world[part]]) for world in (before, after))
+        if old != new:
+            said.append(f"{name}: {old} -> {new}")
+    old_channel, new_channel = _channel(engine, before), _channel(engine, after)
+    if old_channel != new_channel:
+        said.append(f"channel: {_held(old_channel)} -> {_held(new_channel)}")
+    return f"   [{'; '.join(said)}]" if said else ""
+
+
+def _held(channel: Any) -> str:
+    return "none" if channel is None else f"{_name(channel)} {channel.seq}"
+
+
+def report(found: Found) -> str:
+    """All that a search has found, for a person."""
+    engine = found.engine
+    bounds = engine.bounds
+    space = "the whole space" if found.closed else "cut at the limit, then without further faults"
+    where = sorted({tuple(engine.actors.values[p].address for p in w[1:3]) for w in found.starts})
+    lines = [
+        f"{bounds.faults} faults, {bounds.outsider} deeds of the outsider, "
+        f"{'both parties mortal' if bounds.mortal else 'nobody dies'}, "
+        f"at most 2 data connections of each party, addresses {where}",
+        f"{found.states:,} states ({space}), {found.transitions:,} transitions, "
+        f"depth {found.depth}, {found.seconds:.0f} s, "
+        f"{found.states / max(found.seconds, 0.001):,.0f} states/s",
+        f"{len(found.endings)} kinds of ending; those in which the file arrived: "
+        + ", ".join(
+            sorted(f"{a}/{b}" for a, b in found.endings if {"done", "unconfirmed"} & {a, b})
+        ),
+    ]
+    for name, rows in found.untaken.items():
+        if rows:
+            lines.append(f"rows of the {name} not taken: {', '.join(rows)}")
+    lines.append(f"violations: {sum(found.counts.values())}")
+    lines += [story(found, sentence) for sentence in found.broken]
+    return "\n".join(lines)
