@@ -70,14 +70,14 @@ async def test_five_hundred_pairs_and_their_idle_requests_take_one_thread() -> N
     listening = await ready
     with contextlib.ExitStack() as stack:
         pairs = [await pair(number, listening, stack) for number in range(PAIRS)]
-        assert len(loop._staples) == PAIRS
-        assert len(loop._conns) == 2 * PAIRS  # idle HTTP connections, kept open
         for number, (one, other, _) in enumerate(pairs):
             await one.send(b"%d" % number)
             await other.send(b"-%d" % number)
         for number, (one, other, _) in enumerate(pairs):
             assert await other.receive(len(str(number))) == b"%d" % number
             assert await one.receive(len(str(number)) + 1) == b"-%d" % number
+        assert len(loop._staples) == PAIRS
+        assert len(loop._conns) == 2 * PAIRS  # idle HTTP connections, kept open
         assert leftovers()[1] - before[1] == {"run"}
         loop.stop()
         await task
