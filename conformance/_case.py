@@ -13,10 +13,12 @@ requirements are SHOULDs, that is only NON-STRICT. `skip` says why it cannot be 
 from __future__ import annotations
 
 import enum
+import fnmatch
+import importlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from conformance.requirements import REQUIREMENTS
 
@@ -123,7 +125,7 @@ def case(
     given = tuple((f"--{name.replace('_', '-')}", str(v)) for name, v in (flags or {}).items())
     wanted = {*needs, Need.FLAGS} if given else {*needs}
 
-    def enter(run: Run) -> Run:
+    def take(run: Run) -> Run:
         unknown = [name for name in requirements if name not in REQUIREMENTS]
         if slug in CASES or not _SLUG.fullmatch(slug) or unknown or not requirements:
             raise ValueError(
@@ -134,12 +136,23 @@ def case(
         CASES[slug] = Case(slug, part, requirements, run, frozenset(wanted), given, limit)
         return run
 
-    return enter
+    return take
+
+
+def enter(*packages: Literal["relay", "client"]) -> None:
+    """Enter the cases of these packages of `conformance`."""
+    for name in packages:
+        importlib.import_module(f"conformance.{name}")
 
 
 def cases(*parts: Part) -> Iterator[Case]:
     """The cases of these parts that have been imported, in order."""
     return (one for one in CASES.values() if one.part in parts)
+
+
+def chosen(pattern: str, *parts: Part) -> Iterator[Case]:
+    """The cases of these parts whose id fits a shell *pattern*."""
+    return (one for one in cases(*parts) if fnmatch.fnmatchcase(one.id, pattern))
 
 
 def expect(kept: object, sentence: str) -> None:

@@ -118,7 +118,8 @@ def wrong_uuid(relay: RelayUnderTest) -> None:
     other = relay.join("sender")
     near = sender.uuid[:-1] + ("0" if sender.uuid[-1] != "0" else "1")
     for uuid in (nonce(), other.uuid, near, "0" * 32, recipient.uuid[::-1]):
-        for fields in ({}, *VALUES.values(), {"close": True}):
+        asks: tuple[dict[str, Any], ...] = ({}, *VALUES.values(), {"close": True})
+        for fields in asks:
             reply = relay.post("/channel", channel=sender.channel, uuid=uuid, **fields)
             expect(reply.says(403, "not_yours"), f"{sorted(fields)} was answered {reply}")
     expect(sender.look()["h_k"] is None, "a stranger set h_k")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from conformance._case import Case, Need
+from conformance._case import Case, Need, skip
 from conformance.relay._play import RelayUnderTest
 from conformance.subjects._pipe import SocketNet
 
@@ -34,7 +34,10 @@ _STOP = 5.0
 """Seconds that it may take to end after SIGTERM."""
 
 
-class LaunchError(Exception):
+Flags = tuple[tuple[str, str], ...]
+
+
+class LaunchError(OSError):
     """The command did not become a relay."""
 
 
@@ -126,10 +129,24 @@ class LaunchedRelays:
         """See `Host`: nothing is lacking."""
         return None
 
+    def check(self) -> None:
+        """Start the relay without limits of a case. Raises LaunchError."""
+        self._net("", ())
+
     @contextmanager
     def subject(self, case: Case) -> Iterator[RelayUnderTest]:
-        """See `Host`. Raises LaunchError where the command does not start."""
-        key = (case.flags, case.id if Need.FLOOD in case.needs else "")
+        """See `Host`. A relay that does not start with the case's flags cannot be judged by it."""
+        try:
+            net = self._net(case.id if Need.FLOOD in case.needs else "", case.flags)
+        except LaunchError as error:
+            skip(f"it does not start with {dict(case.flags)}: {error}")
+        token = TOKEN if any(flag == "--token-file" for flag, _ in case.flags) else None
+        with RelayUnderTest(net, token) as relay:
+            yield relay
+
+    def _net(self, alone: str, flags: Flags) -> SocketNet:
+        """Return the way to the process of these flags; *alone* keeps it apart from others."""
+        key = (alone, flags)
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
@@ -137,19 +154,17 @@ class LaunchedRelays:
                 raise self._failed[key]
             if key not in self._running:
                 try:
-                    self._running[key] = self._start(case)
+                    self._running[key] = self._start(flags)
                 except LaunchError as error:
                     self._failed[key] = error
                     raise
-        token = TOKEN if any(flag == "--token-file" for flag, _ in case.flags) else None
-        with RelayUnderTest(self._running[key][1], token) as relay:
-            yield relay
+            return self._running[key][1]
 
-    def _start(self, case: Case) -> tuple[Process, SocketNet]:
-        flags = {"--host": _HOST, "--port": "0", "--data-ports": "0,0", **dict(case.flags)}
-        if "--token-file" in flags:
-            flags["--token-file"] = self._token_file()
-        words = ["--json", *(word for flag in flags.items() for word in flag)]
+    def _start(self, flags: Flags) -> tuple[Process, SocketNet]:
+        given = {"--host": _HOST, "--port": "0", "--data-ports": "0,0", **dict(flags)}
+        if "--token-file" in given:
+            given["--token-file"] = self._token_file()
+        words = ["--json", *(word for flag in given.items() for word in flag)]
         handle, path = tempfile.mkstemp(dir=self._scratch.name, suffix=".err")
         try:
             process = Process([*self._command, *words], handle, Path(path))

@@ -32,6 +32,10 @@ class RelayByUrl:
         self._net = SocketNet(parts.hostname, parts.port or 80)
         self._token = token
 
+    def check(self) -> None:
+        """Raise OSError where nothing takes connections there."""
+        self._net.dial(None, None).close()
+
     def lacks(self, case: Case) -> str | None:
         """See `Host`: nothing is asked of a relay of others that could harm it."""
         return next((_LACKS[need] for need in sorted(case.needs) if not self._has(need)), None)
