@@ -40,6 +40,7 @@ class Connection:
         self._reading: io.Read | io.Drain | None = None
         self._out: deque[Outgoing] = deque()
         self._part: memoryview | None = None  # of the first in the queue
+        self._rested = 0.0  # until when nothing is read
         self._moved = {io.Pump: 0.0, io.Drain: 0.0}  # when it last did
         end.user = self
 
@@ -95,7 +96,7 @@ class Connection:
     def readable(self) -> None:
         """See `User`."""
         reading, end = self._reading, self.end
-        if reading is None:
+        if reading is None or self._clock.now < self._rested:
             return
         if isinstance(reading, io.Drain):
             self._drain(reading)
@@ -105,7 +106,7 @@ class Connection:
                 return
             self._reading = None
             count = min(len(end.inbox), reading.limit, READ)
-            data = end.take(self._weather.read(end, count)) if count else b""
+            data = self._take(count) if count else b""
             self._deliver(io.Received(self.number, data))
 
     def writable(self) -> None:
@@ -129,7 +130,7 @@ class Connection:
         end = self.end
         try:
             while not drain.consumer.ready():
-                if not end.news:
+                if not end.news or self._clock.now < self._rested:
                     return
                 if end.failure and not end.inbox:
                     self._break()
@@ -137,7 +138,7 @@ class Connection:
                 view = drain.consumer.buffer()
                 count = min(len(end.inbox), len(view))
                 if count:
-                    data = end.take(self._weather.read(end, count))
+                    data = self._take(count)
                     count = len(data)
                     view[:count] = data
                     self._moved[io.Drain] = self._clock.now
@@ -148,6 +149,14 @@ class Connection:
             self._drained(error)
         else:
             self._drained(None)
+
+    def _take(self, count: int) -> bytes:
+        data = self.end.take(self._weather.read(self.end, count))
+        rest = self._weather.rest(self.end)
+        if rest:
+            self._rested = self._clock.now + rest
+            self._clock.at(self._rested, self.readable)
+        return data
 
     def _drained(self, error: Exception | None) -> None:
         self._reading = None

@@ -73,6 +73,11 @@ class Host:
         """Whether a node runs here."""
         return self.node is not None
 
+    @property
+    def open(self) -> int:
+        """How many connections are open."""
+        return len(self._conns) + 2 * len(self._staples)
+
     def start(self, node: io.Node, ports: tuple[int, ...] = ()) -> None:
         """Run *node*."""
         self.node = node

@@ -48,8 +48,6 @@ CONNECT = 15.0
 """How long a dial waits for an answer, in seconds."""
 MOUTH = 1.0
 """How long people take to tell a code, in seconds."""
-MAX_STEPS = 2_000_000
-"""So many steps without an end are taken for a loop."""
 
 Wrap = Callable[[str, Machine[Any]], Any]
 """Takes a host's name and its machine; returns what is to be driven in its place."""
@@ -146,6 +144,7 @@ class Network:
         patience: Patience = Patience(),
         taps: tuple[Tap, ...] = (),
         wrap: Wrap = lambda name, machine: machine,
+        max_steps: int = 2_000_000,
     ) -> None:
         self.clock = Clock() if clock is None else clock
         self.hosts: dict[str, Host] = {}
@@ -153,7 +152,10 @@ class Network:
         self._seed = seed
         self._weather = Weather() if weather is None else weather
         self._patience = patience
+        self.last_end = START
+        """When the latest party ended."""
         self._taps = taps
+        self._max_steps = max_steps
         self._wrap = wrap
         self._wires: dict[tuple[str, int], int] = {}
         self._waiting: dict[Sender, list[Callable[[str], None]]] = {}
@@ -225,16 +227,20 @@ class Network:
         files: MutableMapping[str, bytes] | None = None,
         sink: Sink | None = None,
         decide: Decide = lambda offer: True,
+        mishear: bool = False,
         address: str = "",
     ) -> Recipient:
         """Add a recipient, who begins at once, or a second after that *sender* has shown its code.
 
-        What arrives is put into *files*, or else into *sink*.
+        What arrives goes to *sink*, or else into *files*. *mishear*: the last letter of the code is
+        taken for another.
         """
         party = Recipient(self.host(name, address), {} if files is None else files)
         relay = self._any_relay()
 
         def begin(text: str) -> None:
+            if mishear:
+                text = text[:-1] + ("y" if text[-1] == "z" else "z")
             parsed = codes.parse(text)
             context = RecipientContext(
                 channel=parsed.channel,
@@ -282,14 +288,15 @@ class Network:
             if until is not None and (due is None or due > until):
                 self.clock.now = until
                 return
-            if due is None or self.clock.steps > MAX_STEPS:
+            if due is None or self.clock.steps > self._max_steps:
                 raise RuntimeError(f"no end in sight after {self.seconds:.1f} virtual seconds")
             self.clock.step()
+        self.last_end = self.clock.now
 
     def settle(self) -> None:
         """Let things happen until nothing is left to happen, on the relay neither."""
         while self.clock.next() is not None:
-            if self.clock.steps > MAX_STEPS:
+            if self.clock.steps > self._max_steps:
                 raise RuntimeError(f"no end in sight after {self.seconds:.1f} virtual seconds")
             self.clock.step()
 

@@ -42,7 +42,8 @@ class Weather:
     def carry(self, end: End, data: bytes) -> bytes | None:
         """Return what becomes of *data* on its way from *end*; None: it vanishes, without a word.
 
-        Empty *data* is the end of the stream. Who resets the connection here does so by the clock.
+        Empty is the end of the stream, both as *data* and as the answer. Who resets the connection
+        here does so by the clock.
         """
         del end
         return data
@@ -51,6 +52,11 @@ class Weather:
         """Say how many of the *count* bytes that are there one read gives: at least one."""
         del end
         return count
+
+    def rest(self, end: End) -> float:
+        """How long *end* reads nothing after a read, in seconds."""
+        del end
+        return 0.0
 
     def lag(self, host: Host) -> float:
         """How long a host takes to notice something, in seconds."""

@@ -68,6 +68,7 @@ class End:
         self._clock = clock
         self._weather = weather
         self._held = 0  # bytes from here that the other side has not read
+        self._full = False  # until half of the window is free again
         self._last = 0.0  # when the latest of them arrives
         self._finished = False
         self._silent = False
@@ -80,7 +81,7 @@ class End:
     @property
     def room(self) -> int:
         """How many bytes can be sent now."""
-        return max(0, self._weather.window - self._held)
+        return 0 if self._full else max(0, self._weather.window - self._held)
 
     @property
     def news(self) -> bool:
@@ -91,6 +92,7 @@ class End:
         """Send *data*, for which there must be room."""
         self._held += len(data)
         self.sent += len(data)
+        self._full = self._held >= self._weather.window
         at = 0
         while at < len(data):
             count, seconds = self._weather.pace(self, len(data) - at)
@@ -108,9 +110,7 @@ class End:
         data = bytes(self.inbox[:count])
         del self.inbox[:count]
         self.read += len(data)
-        if not self.peer.room:  # it may wait for some
-            self._clock.after(0.0, self.peer._wake_writer)
-        self.peer._held -= len(data)
+        self.peer._free(len(data))
         return data
 
     def close(self) -> None:
@@ -148,7 +148,7 @@ class End:
             return
         self._last = max(self._last, self._clock.now + seconds)
         self._held += len(carried) - count
-        self._clock.at(self._last, self.peer._arrive, carried, not data)
+        self._clock.at(self._last, self.peer._arrive, carried, not carried)
 
     def _arrive(self, data: bytes, ended: bool) -> None:
         if self.closed or self.failure:
@@ -166,6 +166,13 @@ class End:
             _, seconds = self._weather.pace(self, 0)
             self._last = max(self._last, self._clock.now + seconds)
             self._clock.at(self._last, self.peer.break_, "connection reset")
+
+    def _free(self, count: int) -> None:
+        """The other side has read *count* bytes."""
+        self._held -= count
+        if self._full and self._held <= self._weather.window // 2:
+            self._full = False
+            self._clock.after(0.0, self._wake_writer)
 
     def _wake_writer(self) -> None:
         if self.user is not None:
