@@ -68,5 +68,6 @@ def _line(entry: Entry) -> str:
     if entry.kind is Kind.DIRECTORY:
         return f"{name}/"
     if entry.kind is Kind.SYMLINK:
-        return f"{name} -> {show(str(entry.meta.get('target', '')))}"
+        target = entry.meta.get("target")
+        return f"{name} -> {show(target) if isinstance(target, str | bytes) else '?'}"
     return name if entry.size is None else f"{name}  ({size(entry.size)})"

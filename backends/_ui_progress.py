@@ -12,8 +12,8 @@ from croc_core.events import Progress
 
 _EVERY = 5.0
 """How often a plain line comes at least, in seconds."""
-_STEP = 0.1
-"""After which part of the whole one comes earlier."""
+_PARTS = 10
+"""Into how many parts the whole is cut; a line comes at the end of each."""
 
 _SPARE = 3
 """Columns that are left free: a ^C that the terminal writes there does not break the line."""
@@ -61,15 +61,15 @@ class Lines(Nothing):
         super().__init__(write)
         self._clock = clock
         self._next = clock() + _EVERY
-        self._mark = _STEP
+        self._part = 0
 
     def update(self, event: Progress) -> None:
         """See `Shown`."""
-        done = event.bytes / event.total if event.total else 0.0
-        if done < self._mark and self._clock() < self._next:
+        part = event.bytes * _PARTS // event.total if event.total else 0
+        if part <= self._part and self._clock() < self._next:
             return
         self._next = self._clock() + _EVERY
-        self._mark = done // _STEP * _STEP + _STEP
+        self._part = part
         self.line(summary(event))
 
 
@@ -93,12 +93,13 @@ class Bar:
             expand=True,
         )
         self._task = self._live.add_task("", total=None, part="", rest="")
+        self._fit()
         self._live.start()
 
     def update(self, event: Progress) -> None:
         """See `Shown`."""
         part = f"{event.bytes * 100 // event.total:3}%" if event.total else ""
-        self._console.width = (terminal_width(self._console.file) or 80) - _SPARE
+        self._fit()
         left = "" if event.eta is None else f"{span(event.eta)} left"
         rest = f"{size(event.bytes):>7}  {size(event.rate):>7}/s  {left:<15}"
         total = event.total or None
@@ -108,6 +109,10 @@ class Bar:
     def line(self, text: str) -> None:
         """See `Shown`."""
         self._console.print(text)
+
+    def _fit(self) -> None:
+        """Take the terminal's width, which may change at any time."""
+        self._console.width = (terminal_width(self._console.file) or 80) - _SPARE
 
     def close(self) -> None:
         """See `Shown`."""
