@@ -49,6 +49,7 @@ class Connection:
         "_limit",
         "_out",
         "_place",
+        "_pumping",
         "_reactor",
         "_reading",
         "_sock",
@@ -74,6 +75,7 @@ class Connection:
         self._out: list[Outgoing] = []
         self._place = 0  # in the first of them, if it is a Send
         self._flushing = False
+        self._pumping = False  # the first of them is a Pump whose thread runs
         self._reading = False
         self._writing = False
         self._threads = 0  # that use the socket
@@ -194,11 +196,13 @@ class Connection:
 
     def _push(self, item: Outgoing) -> None:
         self._out.append(item)
-        if not self._flushing and len(self._out) == 1:
+        if len(self._out) == 1:
             self._flush()
 
     def _flush(self) -> None:
         """Send what can be sent now, in order."""
+        if self._flushing or self._pumping:
+            return
         self._flushing = True
         try:
             while self._out and self._sock.fileno() >= 0:
@@ -225,6 +229,7 @@ class Connection:
             del self._out[0]
             self._hands.deliver(io.Sent(self.number))
         elif isinstance(item, io.Pump):
+            self._pumping = True
             own = self._sock.dup()
             producer, patience = item.producer, item.patience
             self._in_thread(lambda: pump(own, producer, patience), self._pumped)
@@ -238,10 +243,10 @@ class Connection:
         return True
 
     def _pumped(self, raised: Exception | None) -> None:
+        self._pumping = False
         del self._out[0]
         self._hands.deliver(io.Pumped(self.number, raised))
-        if not self._flushing and self._out:
-            self._flush()
+        self._flush()  # what waited behind it, unless that runs by now
 
     def _writable(self) -> None:
         self._writing = False

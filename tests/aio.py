@@ -101,6 +101,8 @@ class Puppet:
         self.finished = False
         self.due: float | None = None
         self.moments: list[Moment] = []
+        self.answers: list[tuple[type[io.Input], tuple[io.Effect, ...]]] = []
+        """What to do at once when an input of that type comes, each once."""
 
     def handle(self, event: io.Input, now: Moment) -> tuple[io.Effect, ...]:
         self.moments.append(now)
@@ -118,6 +120,8 @@ class Puppet:
             self.seen.put_nowait(event)
         else:
             self._home.call_soon_threadsafe(self.seen.put_nowait, event)
+        if self.answers and isinstance(event, self.answers[0][0]):
+            return self.answers.pop(0)[1]
         return ()
 
     def deadline(self) -> float | None:

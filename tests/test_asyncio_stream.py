@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 
 import pytest
 
@@ -19,6 +20,35 @@ async def test_a_drain_and_a_pump_run_at_once_on_one_connection() -> None:
         assert {await hand.next(), await hand.next()} == {io.Drained(conn), io.Pumped(conn)}
         assert bytes(took.got) == data
         assert back == bytes(3 << 20)
+
+
+class Alone(Bytes):
+    """A producer that only one thread at a time may ask."""
+
+    asked = 0
+
+    def fill(self) -> memoryview | None:
+        self.asked += 1
+        assert self.asked == 1, "two threads fill at once"
+        time.sleep(0)  # another thread may run here
+        view = super().fill()
+        self.asked -= 1
+        return view
+
+
+@on_loop
+async def test_a_pump_asked_for_when_another_has_ended_runs_once() -> None:
+    async with linked() as (hand, conn, peer):
+        parts = [bytes([n]) * 1000 for n in range(200)]
+        first, second = Alone(parts), Alone(parts)
+        hand.puppet.answers = [(io.Pumped, (io.Pump(conn, second),))]
+        hand.do(io.Pump(conn, first))
+        got, _ = await asyncio.gather(peer.receive(400_000), hand.next())
+        assert got == b"".join(parts) * 2
+        assert await hand.next() == io.Pumped(conn)
+        hand.do(io.Send(conn, b"end"))
+        assert await hand.next() == io.Sent(conn)
+        assert await peer.receive(3) == b"end"
 
 
 @on_loop
