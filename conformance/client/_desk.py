@@ -59,6 +59,8 @@ class Answer:
     raw: bytes | None = None
     lost: bool = False
     """The connection is closed instead."""
+    at_once: bool = False
+    """It is not held, whatever the request asks for."""
 
     def changed(self, **fields: Any) -> Answer:
         """The same with other fields."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from conformance._case import UnmetError, expect
-from conformance.client._stage import CODE, SECRET, Link, Stage, tree
+from conformance.client._stage import CODE, SECRET, WAIT, Link, Stage, tree
 from conformance.client._talk import Piece, Talk, greet, piece
 from croc_core import messages
 from croc_core.content import Entry, Kind, Span
@@ -80,8 +80,9 @@ class SenderStage(Party):
         self.launch({"CROC_FILE": str(path), **code_of, **environment})
 
     def x(self) -> str:
-        """Wait for its X."""
-        return str(self.request("x").body["x"])
+        """Wait for its X; return the latest."""
+        self.request("x")
+        return str(self.requests("x")[-1].body["x"])
 
     def respond(self, secret: str = SECRET, policy: Policy | None = None) -> Responder:
         """Make the answer to its X, and post nothing yet."""
@@ -328,9 +329,9 @@ class RecipientStage(Party):
         """See `Party`."""
         self.delivered(self.opened(), FILES)
 
-    def refuses(self, talk: Talk, *codes: str) -> None:
-        """Expect that it ends by a protocol error, having written no final file."""
-        self.fails(*(codes or ("protocol_error",)))
+    def refuses(self, *codes: str, seconds: float = WAIT) -> None:
+        """Expect that it ends by one of *codes*, and has written no final file."""
+        self.fails(*codes, seconds=seconds)
         visible = {path for path in self.held() if not unfinished(path)}
         expect(not visible, f"it holds {sorted(visible)}, although what came was not allowed")
 

@@ -148,7 +148,8 @@ class Stage:
         if status == NOT_SUPPORTED:
             skip("the command says that it does not support this (exit status 127)")
         expect(status >= 0, f"it died of signal {-status}: {self.last_words()}")
-        expect("Traceback" not in "".join(run.output()), "it ended with a stack trace")
+        trace = "Traceback" in "".join(run.output())
+        expect(not trace, f"it ended with a stack trace: {self.last_words()}")
         return status
 
     def succeeds(self, seconds: float = WAIT) -> None:
@@ -169,7 +170,7 @@ class Stage:
         """What the subject said last, for a report."""
         assert self.run is not None
         out, err = self.run.output()
-        lines = [line for line in (*err.splitlines(), *out.splitlines()) if line.strip()]
+        lines = [line for line in (*out.splitlines(), *err.splitlines()) if line.strip()]
         return lines[-1][:300] if lines else "it said nothing"
 
     # ---- waiting
@@ -282,7 +283,8 @@ class Stage:
     def _waits(self, asked: Asked, answer: Answer) -> bool:
         """Whether an honest relay would hold this request still."""
         wait = asked.body.get("wait", 0)
-        if not wait or self.net.now() >= asked.at + wait or asked.body.get("close"):
+        late = answer.at_once or self.net.now() >= asked.at + wait
+        if not wait or late or asked.body.get("close"):
             return False
         if answer.status == 404 and isinstance(answer.body, dict):
             return answer.body.get("code") == "no_x_yet"
@@ -324,17 +326,23 @@ class Stage:
         end = conn.inbox.index(b"\n") + 1
         line = bytes(conn.inbox[:end])
         del conn.inbox[:end]
+        if not self.desk.channel:
+            self._turn_away(conn, b"ERR 404 no_such_channel\n")
+            return
         mine = (self.desk.channel, self.desk.seats.get(self.role))
         expect((found.channel, found.uuid) == mine, "it identified as another member")
         if self.desk.h_k is None:
             self.early_links.append(line)
-            conn.send(b"ERR 409 out_of_turn\n")
-            conn.close()
+            self._turn_away(conn, b"ERR 409 out_of_turn\n")
             return
         conn.send(self.port_answer)
         if self.port_answer != b"OK\n":
             conn.close()
         self.links.append(Link(self, conn, line))
+
+    def _turn_away(self, conn: Conn, answer: bytes) -> None:
+        conn.send(answer)
+        conn.close()
 
     def link(self, what: str = "its data connection") -> Link:
         """Return the subject's next data connection."""

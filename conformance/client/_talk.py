@@ -86,6 +86,8 @@ class Talk:
     ) -> None:
         self.link = link
         self.session = session
+        self.theirs = hellos[mine is Role.SENDER]
+        """The subject's hello."""
         self.records: list[int] = []
         """The headers of the records that came."""
         connection = int.from_bytes(hellos[0][-37:-33], "big")
