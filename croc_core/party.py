@@ -418,8 +418,10 @@ def identified(event: Identified) -> Ending | None:
         reply = parse_reply(event.answer)
     except RemoteProtocolError as error:
         return RelayBroke(failures.relay_broke(str(error)))
-    if reply is None or isinstance(reply, Welcome):
+    if isinstance(reply, Welcome):
         return None
+    if reply is None:
+        return RelayBroke(failures.relay_broke("its data port did not finish its answer"))
     if reply.status == 426:
         return VersionDiffers(failures.version("the relay speaks another version"))
     refusal = failures.refused(reply.code, reply.status)

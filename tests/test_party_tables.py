@@ -212,7 +212,6 @@ by_name: dict[str, Callable[[Side], st.SearchStrategy[Any]]] = {
 }
 
 
-@functools.cache
 def _a(kind: Any, side: Side) -> st.SearchStrategy[Any]:
     if kind in by_type:
         return by_type[kind]
@@ -239,9 +238,12 @@ def _of(annotation: str) -> st.SearchStrategy[Any]:
 WAITS = [(side, s) for side in SIDES for s in side.table.states if s not in side.table.final]
 
 
+_cached: Callable[[Any, Side], st.SearchStrategy[Any]] = functools.cache(_a)
+
+
 def a(kind: type[Any], side: Side) -> st.SearchStrategy[Any]:
     """Values of a state, an event or an input."""
-    return _a(kind, side)
+    return _cached(kind, side)
 
 
 @functools.cache
