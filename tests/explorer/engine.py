@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from croc_core.errors import LocalProtocolError
 from croc_core.relay_io import Effect, Input, LinkLost, PairEnded, Staple
 from croc_core.values import Role
 from tests.explorer import hands as h
@@ -149,14 +150,24 @@ class Engine:
         sender, recipient = (properties.ending(self.actors.values[part]) for part in world[1:3])
         return sender, recipient
 
+    def undisturbed(self, world: World) -> bool:
+        """Whether nothing has gone wrong on the way: no fault, no death, no outsider."""
+        dead = self.marks[world[1]].dead or self.marks[world[2]].dead
+        return world[3] == 0 and world[4] == self.bounds.faults and not dead
+
     # ---- steps of the parts, each computed once
 
     def _relay_step(self, relay: int, inputs: tuple[Input, ...]) -> RelayStep:
         key = (relay, inputs)
         found = self._steps.get(key)
         if found is None:
-            after, effects = relays.act(self.relays.values[relay], inputs, self.bounds.fresh_pairs)
-            found = self._steps[key] = self._stepped(relay, after, inputs, effects)
+            node = self.relays.values[relay]
+            try:
+                after, effects = relays.act(node, inputs, self.bounds.fresh_pairs)
+                found = self._stepped(relay, after, inputs, effects)
+            except LocalProtocolError as bug:
+                found = RelayStep(relay, (), (), f"the relay refuses what happened: {bug}")
+            self._steps[key] = found
         return found
 
     def _stepped(

@@ -17,6 +17,9 @@ from tests.explorer import properties
 from tests.explorer.engine import Bounds, Engine, Next, World
 
 NO_END = "when faults stop, the run does not end"
+UNWELL = "nothing went wrong, and the run did not end as it must"
+WELL = {True: ("done", "done"), False: ("wrong_code", "wrong_code")}
+"""How a run with the right or the wrong code ends where nothing goes wrong."""
 
 
 @dataclass
@@ -64,8 +67,9 @@ def untaken(table: Table[Any], taken: Counter[Any]) -> list[str]:
 class Search:
     """One search: worlds in the order in which they were first seen."""
 
-    def __init__(self, engine: Engine, starts: list[World], limit: int) -> None:
+    def __init__(self, engine: Engine, starts: list[World], limit: int, *, first: bool) -> None:
         self._engine = engine
+        self._first = first
         self._limit = limit
         self._number: dict[World, int] = {}
         self._parent = array("I")
@@ -78,18 +82,19 @@ class Search:
         """Search; past the limit no more faults come, and all runs are brought to their end."""
         begun = time.perf_counter()
         for world in self._found.starts:
-            self._add(world, 0)
+            self._add(world, len(self._worlds))
         at, found = 0, self._found
         with recorded() as recording:
             level_ends = len(self._worlds)
-            while at < len(self._worlds):
+            while at < len(self._worlds) and not (self._first and found.counts):
                 if at == level_ends:
                     found.depth += 1
                     level_ends = len(self._worlds)
                 self._expand(at)
                 at += 1
         found.states = len(self._worlds)
-        self._judge_ends()
+        if not (self._first and found.counts):
+            self._judge_ends()
         hands = self._engine.hands
         tables = {"channel": recording, "sender": hands.sender, "recipient": hands.recipient}
         found.untaken = {name: untaken(t, t.taken) for name, t in tables.items()}
@@ -158,7 +163,7 @@ class Search:
         ends = bytearray(map(engine.over, self._worlds))
         for number in range(count):
             if ends[number]:
-                self._found.endings[engine.ending(self._worlds[number])] += 1
+                self._judge_end(number)
         calm, begin = self._calm, self._calm_from
         changed = True
         while changed:
@@ -172,6 +177,14 @@ class Search:
             if not ends[number] and not (self._found.counts and self._broken(self._worlds[number])):
                 self._violation(NO_END, self._way(number), "")
 
+    def _judge_end(self, number: int) -> None:
+        engine, world = self._engine, self._worlds[number]
+        ending = engine.ending(world)
+        self._found.endings[ending] += 1
+        right: bool = engine.actors.values[world[2]].right
+        if engine.undisturbed(world) and ending != WELL[right] and not self._broken(world):
+            self._violation(UNWELL, self._way(number), "")
+
 
 def explore(
     bounds: Bounds,
@@ -180,8 +193,12 @@ def explore(
     limit: int = 10_000_000,
     homes: tuple[bool, ...] = (False,),
     codes: tuple[bool, ...] = (True, False),
+    first: bool = False,
 ) -> Found:
-    """Search all worlds within *bounds*: right and wrong codes, two addresses or one."""
+    """Search all worlds within *bounds*: right and wrong codes, two addresses or one.
+
+    With *first*, no further than to the first property that is broken.
+    """
     engine = Engine(bounds, parts)
     starts = [engine.start(right=code, together=home) for code in codes for home in homes]
-    return Search(engine, starts, limit).run()
+    return Search(engine, starts, limit, first=first).run()
