@@ -121,7 +121,7 @@ def move(where: object, event: object) -> Any:
 
 
 def state(**more: Any) -> Replied:
-    body = {
+    body: dict[str, Any] = {
         "channel": CHANNEL, "curve": "x25519", "x": INITIATOR.x, "y": None, "hh_k": None,
         "h_k": None, "stapled": False, "staplings": {}, "recipient": True, "seq": 6,
     }  # fmt: skip
@@ -129,7 +129,7 @@ def state(**more: Any) -> Replied:
 
 
 def joined(**more: Any) -> Replied:
-    body = {
+    body: dict[str, Any] = {
         "protocol": 1, "channel": CHANNEL, "uuid": UUID, "role": "sender", "curve": "x25519",
         "data": [{"kind": "ws"}, {"kind": "tcp", "port": 9010}, {"kind": "tcp", "port": 9011}],
         "seq": 1,
