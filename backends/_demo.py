@@ -63,13 +63,12 @@ class _Child:
     def __init__(
         self, module: str, arguments: Sequence[str], code: str, news: queue.SimpleQueue[_News]
     ) -> None:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("CROC_")}
         self._process = subprocess.Popen(  # noqa: S603 - this very program
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**environment, "CROC_CODE": code},
+            env={**os.environ, "CROC_CODE": code},
             start_new_session=True,  # Ctrl-C is for the demo, and the demo ends them
         )
         self._thread = threading.Thread(target=self._read, args=(news,), daemon=True)

@@ -148,7 +148,8 @@ class Face:
             case Completed():
                 self._completed(event)
             case Failed():
-                self.say(self._wrapped(f"Error: {event.message}"))
+                wanted = event.code in (Code.SIGINT, Code.SIGTERM)
+                self.say(self._wrapped(("" if wanted else "Error: ") + event.message))
                 if event.hint:
                     self.say(self._wrapped(event.hint))
 
