@@ -26,6 +26,11 @@ class Conn(Protocol):
     unread: bool
     """While this is set nothing more is read: the case plays a slow reader."""
 
+    @property
+    def pending(self) -> int:
+        """How many bytes the other side has not taken yet."""
+        ...
+
     def send(self, data: bytes) -> None:
         """Send *data*, as soon as the other side takes it."""
         ...
@@ -59,6 +64,10 @@ class Net(Protocol):
         """Let something happen, or so many seconds pass."""
         ...
 
+    def unused_port(self) -> int:
+        """Return a port that nobody listens on."""
+        ...
+
     def close(self) -> None:
         """Close all that is open."""
         ...
@@ -75,6 +84,11 @@ class SocketConn:
         self._sock = sock
         self._out = bytearray()
         self._finishing = self._closing = False
+
+    @property
+    def pending(self) -> int:
+        """See `Conn`."""
+        return len(self._out)
 
     def send(self, data: bytes) -> None:
         """See `Conn`."""
@@ -175,6 +189,12 @@ class SocketNet:
             self._watch(conn, watched)
         for key, events in self._selector.select(seconds):
             key.data(events)
+
+    def unused_port(self) -> int:
+        """See `Net`."""
+        with socket.socket() as sock:
+            sock.bind((HOST, 0))
+            return int(sock.getsockname()[1])
 
     def close(self) -> None:
         """See `Net`."""

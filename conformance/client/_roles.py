@@ -68,6 +68,8 @@ class SenderStage(Party):
     """A sender under test."""
 
     role = "sender"
+    secret = SECRET
+    """That of its code."""
 
     def begin(
         self, files: Mapping[str, bytes] | None = None, code: str | None = CODE, **environment: str
@@ -84,11 +86,11 @@ class SenderStage(Party):
         self.request("x")
         return str(self.requests("x")[-1].body["x"])
 
-    def respond(self, secret: str = SECRET, policy: Policy | None = None) -> Responder:
+    def respond(self, secret: str | None = None) -> Responder:
         """Make the answer to its X, and post nothing yet."""
         x = self.x()
-        policy = policy or Policy(suites=(*ALLOWED, "p224", "siec"))
-        phrase, curve = Secret(secret.encode()), self.desk.curve
+        policy = Policy(suites=(*ALLOWED, "p224", "siec"))
+        phrase, curve = Secret((secret or self.secret).encode()), self.desk.curve
         try:
             return respond(suite, self.desk.channel, curve, x, phrase, policy, os.urandom)
         except (RemoteProtocolError, VersionMismatch) as error:

@@ -37,6 +37,11 @@ class MemoryConn:
         self._finishing = self._closing = False
         end.user = self
 
+    @property
+    def pending(self) -> int:
+        """See `Conn`."""
+        return len(self._out)
+
     def send(self, data: bytes) -> None:
         """See `Conn`."""
         self._out += data
@@ -91,11 +96,14 @@ class MemoryNet:
         self.host = self.address = HOST
         self.ports = PORTS
         self.accepted: list[Conn] = []
+        self._conns: list[MemoryConn] = []
         self.network.hosts[self.name] = self  # type: ignore[assignment]
 
     def accept(self, end: End, listener: int, peer: str) -> None:
         """Take a connection; the network calls this."""
-        self.accepted.append(MemoryConn(end, listener + 1, peer))
+        conn = MemoryConn(end, listener + 1, peer)
+        self.accepted.append(conn)
+        self._conns.append(conn)
 
     def now(self) -> float:
         """See `Net`."""
@@ -103,12 +111,18 @@ class MemoryNet:
 
     def step(self, seconds: float) -> None:
         """See `Net`."""
+        for conn in self._conns:
+            conn.readable()  # one that was left unread may be read again
         clock = self.network.clock
         due = clock.next()
         if due is None or due > clock.now + seconds:
             clock.now += seconds
         else:
             clock.step()
+
+    def unused_port(self) -> int:
+        """See `Net`."""
+        return 1
 
     def close(self) -> None:
         """See `Net`: there is nothing to give back."""
