@@ -16,7 +16,7 @@ EXEMPT: dict[str, str] = {
 
 
 def uncovered() -> list[str]:
-    """Every MUST that has neither a case nor a reason why it needs none, in the document's order."""
+    """Every MUST that has neither a case nor a reason why it needs none, in order."""
     judged = {name for case in CASES.values() for name in case.requirements}
     return [name for name in REQUIREMENTS if is_must(name) and name not in judged | EXEMPT.keys()]
 

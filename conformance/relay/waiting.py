@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from conformance._case import Part, case, expect
-from conformance.relay._play import H_K, HH_K, RelayUnderTest, X, Y, good
+from conformance._case import Need, Part, case, expect
+from conformance.relay._play import H_K, HH_K, ONE, TWO, RelayUnderTest, X, Y, good
 
 
 @case(Part.RELAY, "wait-ends-with-change", "WAIT-1")
@@ -135,6 +135,18 @@ def for_x_only(relay: RelayUnderTest) -> None:
     web = recipient.wait(0)
     relay.post("/nowhere")
     expect(web.pipe.quiet(), "it was answered before x, with an old `since`")
+    good(sender.post(x=X))
+    expect(good(web.read())["x"] == X, "it does not show x")
+
+
+@case(Part.RELAY, "wait-for-x-through-changes", "WAIT-4", needs=(Need.ADDRESSES,))
+def for_x_through_changes(relay: RelayUnderTest) -> None:
+    """A change that is not x, such as an address that gets in, does not end that wait."""
+    sender, recipient = relay.pair("paired", (ONE, ONE))
+    web = recipient.wait(0)
+    expect(web.pipe.quiet(), "it was answered before x, with an old `since`")
+    good(relay.post("/channel", local=TWO, **sender.fields()))
+    expect(web.pipe.quiet(), "an address that got in released it")
     good(sender.post(x=X))
     expect(good(web.read())["x"] == X, "it does not show x")
 

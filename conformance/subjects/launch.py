@@ -129,9 +129,9 @@ class LaunchedRelays:
         """See `Host`: nothing is lacking."""
         return None
 
-    def check(self) -> None:
-        """Start the relay without limits of a case. Raises LaunchError."""
-        self._net("", ())
+    def check(self) -> SocketNet:
+        """Start the relay without limits of a case; return the way to it. Raises LaunchError."""
+        return self._net("", ())
 
     @contextmanager
     def subject(self, case: Case) -> Iterator[RelayUnderTest]:
