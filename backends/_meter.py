@@ -19,6 +19,7 @@ class Meter:
     def __init__(self) -> None:
         self._next: float | None = None
         self._moved: Callable[[], int] | None = None
+        self._files: Callable[[], int] = int
         self._total: int | None = None
         self._began = 0.0
         self._seen = (0, 0)
@@ -29,9 +30,16 @@ class Meter:
         """Records have begun."""
         self._next, self._began, self._at = now + TICK, now, now
 
-    def expect(self, total: int | None, moved: Callable[[], int], now: float) -> None:
-        """Pieces begin: *total* bytes of files are to come or go; *moved* counts them."""
+    def expect(
+        self,
+        total: int | None,
+        moved: Callable[[], int],
+        now: float,
+        files: Callable[[], int] = int,
+    ) -> None:
+        """Pieces begin: *total* bytes are to come or go; *moved* counts them, *files* the files."""
         self._total, self._moved, self._began, self._at = total, moved, now, now
+        self._files = files
         self._seen = (self._seen[0], 0)
 
     def stop(self) -> None:
@@ -63,4 +71,4 @@ class Meter:
         eta = None
         if self._total is not None and self._rate > 0:
             eta = round(max(0, self._total - moved) / self._rate, 1)
-        return Progress(moved, self._total, 0, round(self._rate), eta)
+        return Progress(moved, self._total, self._files(), round(self._rate), eta)

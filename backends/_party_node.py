@@ -201,7 +201,7 @@ class SenderNode(PartyNode):
         chosen, outline = self._selection, self._manifest.outline
         totals = chosen.totals()
         producer = PieceProducer(link.sealer, self._source, outline, chosen)
-        self._meter.expect(totals.bytes, lambda: producer.moved, now.mono)
+        self._meter.expect(totals.bytes, lambda: producer.moved, now.mono, lambda: producer.passed)
         return link.pump(
             producer,
             lambda: p.PiecesSent(totals._replace(bytes=producer.moved), tuple(producer.sizes)),
@@ -248,7 +248,7 @@ class RecipientNode(PartyNode):
             return ()
         link.take_pieces(self._sink)
         reader: Reader = link.reader
-        self._meter.expect(self._total, lambda: reader.moved, now.mono)
+        self._meter.expect(self._total, lambda: reader.moved, now.mono, lambda: reader.passed)
         return link.hear()
 
     def _show(self, event: object, now: Moment) -> tuple[Effect, ...]:

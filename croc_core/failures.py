@@ -185,6 +185,6 @@ def nothing_usable() -> Failure:
     return Failure(
         Code.DECLINED,
         Party.PEER,
-        "Nothing of the offer can be written here safely; nothing was.",
-        "Ask the other side to rename the files, or receive into another folder.",
+        "Nothing of the offer can be taken here: every name is unsafe, or in use already.",
+        "Receive into another folder, or ask the other side to rename the files.",
     )

@@ -64,6 +64,11 @@ class Reader:
         """File bytes that have come so far, zeros included."""
         return 0 if self._parser is None else self._parser.moved
 
+    @property
+    def passed(self) -> int:
+        """Files with bytes that lie behind."""
+        return 0 if self._parser is None else self._parser.passed
+
     def expect_hello(self, length: int) -> None:
         """From here on, the next unit is a hello of *length* bytes."""
         self._expect = length

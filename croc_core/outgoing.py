@@ -118,6 +118,8 @@ class PieceProducer:
     ) -> None:
         self.moved = 0
         """File bytes put into records so far, zeros included."""
+        self.passed = 0
+        """Files that lie behind."""
         self.sizes: list[Size] = []
         """Of the streams that have ended, in order."""
         self._sealer = sealer
@@ -146,6 +148,7 @@ class PieceProducer:
         while self._offset >= self._size:
             if self._entry >= 0 and self._outline.kinds[self._entry] not in EMPTY:
                 self._source.check(self._entry)
+                self.passed += 1
             self._entry = next(self._chosen, -1)
             self._offset = self._size = 0
             if self._entry < 0:

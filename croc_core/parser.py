@@ -21,6 +21,8 @@ class Parser:
         """Where pieces go; None while they are not allowed."""
         self.moved = 0
         """File bytes handed on so far, zeros included."""
+        self.passed = 0
+        """Entries with bytes that lie behind: another one has begun since."""
         self.spent = 0
         """Length of the record whose plaintext was fed last, header and tag included."""
         self._plain = memoryview(b"")
@@ -28,7 +30,7 @@ class Parser:
         self._next: Callable[[], bool] = self._head
         self._kind = 0
         self._left = 0  # bytes still to come of the message's body
-        self._entry = 0
+        self._entry = -1
         self._offset = 0
         self._message: Message | None = None
 
@@ -109,7 +111,9 @@ class Parser:
         head = self._gather(PIECE_HEAD.size)
         if head is None:
             return False
+        before = self._entry
         self._entry, self._offset, number = PIECE_HEAD.unpack(head)
+        self.passed += before not in (-1, self._entry)
         self._left -= PIECE_HEAD.size
         codec = messages.codec_of(number)
         if codec is Codec.ZSTD:

@@ -33,13 +33,15 @@ def test_pieces_are_shown_and_counted() -> None:
     meter, reader = Meter(), Reader()
     moved = 0
     meter.start(0.0)
-    meter.expect(1000, lambda: moved, 10.0)
+    files = 0
+    meter.expect(1000, lambda: moved, 10.0, lambda: files)
     assert meter.seconds(12.0) == 2.0
     assert meter.tick(reader, 11.0) == (False, Progress(0, 1000, 0, 0.0, None))
     moved = 100
     assert meter.tick(reader, 12.0) == (True, Progress(100, 1000, 0, 100.0, 9.0))
+    files = 3
     moved = 400  # 300 a second: a fifth of the way from 100 to 300
-    assert meter.tick(reader, 13.0) == (True, Progress(400, 1000, 0, 140.0, 4.3))
+    assert meter.tick(reader, 13.0) == (True, Progress(400, 1000, 3, 140.0, 4.3))
     moved = 2000
     told, progress = meter.tick(reader, 14.0)
     assert told

@@ -86,6 +86,8 @@ class Run:
         arrived_as(items, self.sink)
         total = sum(len(items[n].data) for n in numbers)
         assert self.producer.moved == reader.moved == arrived.bytes == total
+        assert self.producer.passed == len([n for n in numbers if items[n].entry.kind not in EMPTY])
+        assert reader.passed == max(0, len([n for n in numbers if items[n].data]) - 1)
         assert arrived.entries == len(numbers)
         assert all(len(r) <= HEADER + PIECE_OVERHEAD + record + TAG for r in self.records)
         self.nothing_twice(numbers, items)
