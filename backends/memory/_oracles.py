@@ -15,7 +15,7 @@ from backends.memory._network import HTTP_PORT, Network, Recipient, RelayHost, S
 from backends.memory._plan import Kind, Plan, is_harmless
 from backends.memory._storm import Storm
 from backends.memory._wire import End
-from croc_core.channel import Closed, Proven, Stapled
+from croc_core.channel import Proven, Stapled
 from croc_core.errors import Code, Failure
 from croc_core.events import Completed
 from croc_core.handshake import HELLO_LENGTH
@@ -57,6 +57,7 @@ class Oracles:
         self.network: Network
         self._plan = plan
         self._storm = storm
+        self._proven = False  # the relay has had a proof
         storm.look = self._look
 
     # ---- while the run goes on
@@ -66,6 +67,9 @@ class Oracles:
 
     def does(self, host: Host, effect: io.Effect) -> None:
         """See `Tap`: judge success at the very moment at which it is told."""
+        if host is self.relay.host and not self._proven:
+            states = {type(channel) for channel in self.relay.channels.values()}
+            self._proven = bool(states & {Proven, Stapled})
         if isinstance(effect, io.Connect):
             self._dialled(host, effect)
         if not isinstance(effect, io.Tell) or not isinstance(effect.event, Completed):
@@ -79,8 +83,7 @@ class Oracles:
         members = [p.host for pair in self.pairs for p in pair[:2]]
         if host not in members or effect.port == HTTP_PORT:
             return
-        states = {type(channel) for channel in self.relay.channels.values()}
-        if self.relay.host.running and not states & {Proven, Stapled, Closed}:
+        if not self._proven:
             self.found.append(f"{host.name} dials a data port before the proof")
         if self._has(Kind.WRONG_CODE) and host.name in ("sender", "recipient"):
             self.found.append(f"{host.name} dials a data port with the wrong code")

@@ -155,7 +155,7 @@ class Storm(Weather):
         if self._split is None:
             return count
         self.struck.add(self._split)
-        most = int(self._split.size)
+        most = max(1, int(self._split.size))
         if max(end.sent, end.read) > EARLY:
             most = max(most, 20_000)
         return self._chance.randint(1, min(count, most))
