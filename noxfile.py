@@ -35,3 +35,9 @@ def tests(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documents against the code: vectors, requirements, drawings, links, examples."""
     session.run("python", "-m", "pytest", "-k", "doc", *session.posargs)
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Every case of the conformance suite on every backend, and the cross matrix."""
+    session.run("python", "-m", "conformance", "project", *session.posargs)

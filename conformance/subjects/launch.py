@@ -99,7 +99,6 @@ class Process:
 
     def _trouble(self, what: str) -> LaunchError:
         said = self._errors.read_text("utf-8", "replace").strip()[-300:]
-        self.stop()
         return LaunchError(f"{what}; {said}" if said else what)
 
 
@@ -170,7 +169,11 @@ class LaunchedRelays:
             process = Process([*self._command, *words], handle, Path(path))
         finally:
             os.close(handle)
-        port = _port(process.listening())
+        try:
+            port = _port(process.listening())
+        except LaunchError:
+            process.stop()
+            raise
         return process, SocketNet(_HOST, port)
 
     def _token_file(self) -> str:
