@@ -18,12 +18,14 @@ from croc_core.messages import Receipt
 from croc_core.party import LINK, Failed, LinkLost, TimedOut
 from croc_core.table import Row, Table, row
 from croc_core.values import Moment, Role
+from tests.explorer import hands
 from tests.explorer.__main__ import main
 from tests.explorer.engine import Bounds
 from tests.explorer.hands import ARRIVED, Parts
+from tests.explorer.liar import explore_lies
 from tests.explorer.search import NO_END, UNWELL, explore
 from tests.explorer.story import report, story
-from tests.explorer.world import SECRET, TRUTH, honest
+from tests.explorer.world import SECRET, TRUTH, Actor, honest
 
 NOTHING = Bounds(faults=0, outsider=0, mortal=False)
 SMALL = Bounds(faults=1, outsider=1)
@@ -88,6 +90,15 @@ def test_past_the_limit_runs_are_brought_to_their_end() -> None:
     assert 5_000 < found.states < 200_000
 
 
+def test_a_relay_that_lies_makes_nobody_report_what_is_not_so() -> None:
+    found = explore_lies()
+    assert found.good, report(found)
+    assert found.closed
+    assert ("done", "done") in found.endings
+    assert {a for a, b in found.endings if b == "done"} == {"done", "unconfirmed"}
+    assert {b for a, b in found.endings if a == "done"} == {"done"}
+
+
 def test_the_symbolic_key_agreement_agrees_on_equal_secrets_alone() -> None:
     assert honest(SECRET) == TRUTH
     assert len({*TRUTH, *honest(SECRET, b"Z"), TRUTH.x}) == 7
@@ -96,7 +107,9 @@ def test_the_symbolic_key_agreement_agrees_on_equal_secrets_alone() -> None:
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--faults", "0", "--outsider", "0"]) == 0
     said = capsys.readouterr().out
-    assert "violations: 0" in said
+    assert said.count("violations: 0") == 3
+    assert "A relay that lies" in said
+    assert "rows of the channel that no search took: " in said
     assert "the whole space" in said
 
 
@@ -273,6 +286,18 @@ def a_row_left_out(_: pytest.MonkeyPatch) -> Parts:
     return Parts(recipient=changed(recipient.TABLE, without=(rs.Receiving, LinkLost)))
 
 
+# ---- a seed in the hands
+
+
+def answers_are_not_kept(patch: pytest.MonkeyPatch) -> None:
+    """What a backend did once: an accept overtook the news that the offer is out."""
+
+    def readable(actor: Actor) -> bool:
+        return actor.link is not None and bool(actor.link.inbox) and actor.link.hearing
+
+    patch.setattr(hands, "readable", readable)
+
+
 SEEDS = {
     "third address": Seed(third_address, "three addresses are in"),
     "stapled early": Seed(stapled_early, "stapled does not say what was stapled", NOTHING),
@@ -305,6 +330,7 @@ SEEDS = {
         "the recipient holds the file, and the sender says that nothing arrived",
     ),
     "no deadline": Seed(patience_without_end, NO_END, Bounds(faults=0, outsider=0)),
+    "answer too early": Seed(answers_are_not_kept, UNWELL, NOTHING),
     "row left out": Seed(a_row_left_out, "the core refuses its hands: LinkEnded breaks it: "),
 }
 
@@ -322,3 +348,13 @@ def test_a_seeded_bug_is_found(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> N
     assert "violations: 0" not in report(found)
     if seed.bounds == NOTHING:
         assert "(!)" not in "\n".join(told[:-1])
+
+
+@pytest.mark.parametrize("name", ["own proof", "proofs not compared", "success in hope"])
+def test_a_seeded_bug_is_found_by_a_relay_that_lies(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = SEEDS[name]
+    found = explore_lies(seed.plant(monkeypatch), first=True)
+    assert any(sentence.startswith(seed.breaks) for sentence in found.broken), found.broken
+    assert "as it likes" in report(found)

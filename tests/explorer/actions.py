@@ -11,7 +11,7 @@ from croc_core.errors import Code
 from croc_core.relay_io import AskerLeft, LinkOpened, LinkReceived
 from croc_core.values import Role
 from tests.explorer import hands as h
-from tests.explorer import relays
+from tests.explorer import network, relays
 from tests.explorer.world import (
     ADDRESSES,
     ASK,
@@ -21,9 +21,7 @@ from tests.explorer.world import (
     GHOST,
     HELD,
     LOST,
-    RECIPIENT,
     ROAMED,
-    SENDER,
     STAPLED,
     UP,
     WAITING,
@@ -52,7 +50,11 @@ class Actions:
         """(kind, what happens, the actor after it and what it sends out)."""
         hands, who = self.hands, actor.role
         for old in actor.old:
-            yield CALM, f"the end of the {who}'s old connection is noticed", h.noticed(actor, old)
+            yield (
+                CALM,
+                f"the end of the {who}'s old connection is noticed",
+                network.noticed(actor, old),
+            )
         for ghost in actor.ghosts:
             yield CALM, f"a late request of the {who} arrives", _ghost_arrives(actor, ghost)
         if hands.over(actor) or actor.broke:
@@ -89,9 +91,9 @@ class Actions:
                 hands.tell(actor._replace(ask=None), event),
             )
             return
-        yield FAULT, f"the {who}'s request or its answer is lost ({ask.stage})", h.lost(actor)
+        yield FAULT, f"the {who}'s request or its answer is lost ({ask.stage})", network.lost(actor)
         if ask.stage == UP:
-            asked = relays.request(ASK[_seat(actor)], ask.path, ask.body, actor.address)
+            asked = relays.request(ASK[h.seat(actor)], ask.path, ask.body, actor.address)
             arrived = (actor._replace(ask=ask._replace(stage=HELD)), (ToRelay((asked,)),))
             yield CALM, f"the {who}'s request reaches the relay: {_brief(ask.body)}", arrived
             ghosts = tuple(sorted({*actor.ghosts, (ask.path, ask.body)}))
@@ -102,12 +104,14 @@ class Actions:
                     (actor._replace(ghosts=ghosts), ()),
                 )
             if ask.path == "/join":
-                yield FAULT, f"the {who} cannot reach the relay", h.lost(actor, refused=True)
+                yield FAULT, f"the {who} cannot reach the relay", network.lost(actor, refused=True)
 
     def _job_fails(self, actor: Actor, job: tuple[str, bytes]) -> Possible:
         hands, who = self.hands, actor.role
         if job[0] == h.DECIDE:
             yield FAULT, "the person declines", h.fail_job(hands, actor, job, io.Decided(False))
+            return
+        if job[0] in (h.OFFERED, h.SENT):
             return
         full = h.fail_job(hands, actor, job, io.LocalBroke(h.DISK))
         yield FAULT, f"the {who}'s files fail: {job[0]}", full
@@ -117,8 +121,11 @@ class Actions:
 
     def _linked(self, actor: Actor, link: Link) -> Possible:
         hands, who = self.hands, actor.role
-        if link.inbox and link.hearing:
+        if h.readable(actor):
             yield CALM, f"the {who} reads: {_item(link.inbox[0])}", h.read(hands, actor)
+            if link.inbox[0].kind == "piece" and link.takes_pieces:
+                full = h.unwritten(hands, actor)
+                yield FAULT, f"the {who} cannot write a piece", full
         if link.seal and link.stage == STAPLED:
             yield CALM, f"bytes move on the {who}'s connection", hands.tell(actor, io.Moved())
         if link.stage == DIALLED:
@@ -126,7 +133,7 @@ class Actions:
             at_relay = actor._replace(link=link._replace(stage=WAITING))
             yield CALM, f"the {who}'s connection reaches the relay", (at_relay, (ToRelay(came),))
         if link.inbox[-1:] != (END,) or len(link.inbox) > 1:
-            yield FAULT, f"the {who}'s connection breaks", h.reset(actor)
+            yield FAULT, f"the {who}'s connection breaks", network.reset(actor)
         if link.inbox[-1:] == (END,) and link.seal and not link.hearing:
             ended = hands.tell(actor, io.LinkEnded(0, "it broke"))
             yield FAULT, f"the {who} finds its connection broken as it writes", ended
@@ -136,12 +143,8 @@ class Actions:
             yield FAULT, f"the {who} dials a second time", (old._replace(link=again), ())
 
 
-def _seat(actor: Actor) -> int:
-    return SENDER if actor.role is Role.SENDER else RECIPIENT
-
-
 def _ghost_arrives(actor: Actor, ghost: tuple[str, bytes]) -> h.Result:
-    number = GHOST[_seat(actor)]
+    number = GHOST[h.seat(actor)]
     asked = relays.request(number, *ghost, actor.address)
     after = actor._replace(ghosts=tuple(g for g in actor.ghosts if g != ghost))
     return after, (ToRelay((asked, AskerLeft(number))),)

@@ -12,7 +12,7 @@ from croc_core.errors import LocalProtocolError
 from croc_core.relay_io import Effect, Input, LinkLost, PairEnded, Staple
 from croc_core.values import Role
 from tests.explorer import hands as h
-from tests.explorer import properties, relays, strangers
+from tests.explorer import network, properties, relays, strangers
 from tests.explorer.actions import CALM, DEATH, FAULT, LATE, Actions
 from tests.explorer.world import (
     ADDRESSES,
@@ -182,7 +182,7 @@ class Engine:
         key = (actor, delivery)
         found = self._absorbed.get(key)
         if found is None:
-            after, out = h.absorb(self.actors.values[actor], delivery)
+            after, out = network.absorb(self.actors.values[actor], delivery)
             found = self._absorbed[key] = (self.actor(after), out)
         return found
 

@@ -17,58 +17,48 @@ from croc_core.content import Arrived, Entry, Kind, Span, Totals, Verdict
 from croc_core.errors import Code, Failure, LocalProtocolError, Party
 from croc_core.events import CodeReady, OfferSeen
 from croc_core.machine import Interpret, Machine
-from croc_core.messages import Manifest, OfferEnd, Receipt
-from croc_core.relay_io import AskerLeft, LinkLost
+from croc_core.messages import Accept, Decline, Manifest, OfferEnd, Receipt
+from croc_core.relay_io import AskerLeft
 from croc_core.table import Row, Table
 from croc_core.values import Role
 from tests.explorer.world import (
     ASK,
     DIALLED,
-    DOWN,
     END,
     FIRST_LINK,
     GONE,
     HELD,
-    LOST,
     NOW,
     PIECES,
     SIZE,
     STAPLED,
     TRUTH,
     UP,
-    WAITING,
     WRONG,
     Actor,
-    Answered,
     Ask,
-    Came,
-    CutOff,
     Dead,
-    Delivery,
-    Dropped,
     Emission,
     Ended,
     Item,
-    Joined,
     Link,
     Old,
-    Restarted,
-    Said,
     ToPeer,
     ToRelay,
     recipient_context,
     sender_context,
 )
 
-ENTRIES = (Entry(Kind.FILE, "file", SIZE, {}),)
-TOTALS = Totals(1, 1, SIZE)
-VERDICT = Verdict((Span(0, 1),), TOTALS, (), 0, (), 0)
-NOTHING = Verdict((), Totals(0, 0, 0), (("file", "a bad name"),), 1, (), 0)
-ARRIVED = Arrived(1, 1, SIZE, ("file",))
+FOLDER, FILE = Entry(Kind.DIRECTORY, "dir", 0, {}), Entry(Kind.FILE, "dir/file", SIZE, {})
+TOTALS = Totals(2, 1, SIZE)
+VERDICT = Verdict((Span(0, 2),), TOTALS, (), 0, (), 0)
+NOTHING = Verdict((), Totals(0, 0, 0), (("file", "a bad name"),), 2, (), 0)
+ARRIVED = Arrived(2, 1, SIZE, ("dir",))
 DISK = Failure(Code.LOCAL_FILE, Party.LOCAL, "The disk is full.")
 
 OFFER, SEND, JUDGE, DECIDE, FINISH = "offer", "send", "judge", "decide", "finish"
-PUMPS = (OFFER, SEND)
+OFFERED, SENT = "say that the offer is out", "say that the pieces are out"
+PUMPS = (OFFER, SEND, OFFERED, SENT)
 
 Result = tuple[Actor, tuple[Emission, ...]]
 
@@ -147,7 +137,7 @@ class Hands:
                 return _given_up(actor, out)._replace(ask=Ask(UP, path, body))
             case io.Dial(_, _, line):
                 taken = [old.number for old in actor.old]
-                first = FIRST_LINK[_index(actor)]
+                first = FIRST_LINK[seat(actor)]
                 number = next(n for n in itertools.count(first) if n not in taken)
                 return actor._replace(link=Link(number, line))
             case io.Judge():
@@ -171,7 +161,8 @@ class Hands:
         return actor._replace(state=Dead(type(actor.state).__name__), jobs=()), tuple(out)
 
 
-def _index(actor: Actor) -> int:
+def seat(actor: Actor) -> int:
+    """The party's number."""
     return 0 if actor.role is Role.SENDER else 1
 
 
@@ -195,7 +186,7 @@ def _given_up(actor: Actor, out: list[Emission]) -> Actor:
     if ask is not None and ask.stage == UP:
         actor = actor._replace(ghosts=tuple(sorted({*actor.ghosts, (ask.path, ask.body)})))
     elif ask is not None and ask.stage == HELD:
-        out.append(ToRelay((AskerLeft(ASK[_index(actor)]),)))
+        out.append(ToRelay((AskerLeft(ASK[seat(actor)]),)))
     return actor._replace(ask=None)
 
 
@@ -268,16 +259,15 @@ def run_job(hands: Hands, actor: Actor, job: tuple[str, bytes]) -> Result:
     link = actor.link
     event: io.Input
     match kind:
-        case "offer":
+        case "offer" | "send":
             assert link is not None
-            items = (Manifest(tid, ENTRIES), OfferEnd(tid, 1, SIZE))
-            link = _say(link, tuple(_record(link, m) for m in items), out)
-            actor, event = actor._replace(link=link), io.OfferSent(TOTALS)
-        case "send":
-            assert link is not None
-            pieces = (Item("piece", None, link.seal),) * PIECES
-            link = _say(link, pieces, out)
-            actor, event = actor._replace(link=link), io.PiecesSent(TOTALS)
+            said = _say(link, _offer(link, tid) if kind == OFFER else _pieces(link), out)
+            after = (OFFERED if kind == OFFER else SENT, b"")
+            return actor._replace(link=said, jobs=(*actor.jobs, after)), tuple(out)
+        case "say that the offer is out":
+            event = io.OfferSent(TOTALS)
+        case "say that the pieces are out":
+            event = io.PiecesSent(TOTALS)
         case "judge":
             event = io.Judged(VERDICT)
         case "decide":
@@ -291,6 +281,15 @@ def run_job(hands: Hands, actor: Actor, job: tuple[str, bytes]) -> Result:
     return actor, (*out, *more)
 
 
+def _offer(link: Link, tid: bytes) -> tuple[Item, ...]:
+    said = (Manifest(tid, (FOLDER,)), Manifest(None, (FILE,)), OfferEnd(tid, 2, SIZE))
+    return tuple(_record(link, message) for message in said)
+
+
+def _pieces(link: Link) -> tuple[Item, ...]:
+    return (Item("piece", None, link.seal),) * PIECES
+
+
 def fail_job(hands: Hands, actor: Actor, job: tuple[str, bytes], event: io.Input) -> Result:
     """A job has gone another way."""
     actor = actor._replace(jobs=tuple(other for other in actor.jobs if other != job))
@@ -298,6 +297,19 @@ def fail_job(hands: Hands, actor: Actor, job: tuple[str, bytes], event: io.Input
 
 
 # ---- reading
+
+
+def readable(actor: Actor) -> bool:
+    """Whether there is something to read, and hands that read it.
+
+    An answer to an offer can be faster than the news that the offer is out; it is kept until then.
+    """
+    link = actor.link
+    if link is None or not (link.inbox and link.hearing):
+        return False
+    item = link.inbox[0]
+    early = (OFFERED, b"") in actor.jobs and item.kind == "record" and item.key == link.open
+    return not (early and isinstance(plain(item), Accept | Decline))
 
 
 def read(hands: Hands, actor: Actor) -> Result:
@@ -311,6 +323,14 @@ def read(hands: Hands, actor: Actor) -> Result:
         return actor._replace(link=link, pieces=actor.pieces + 1), ()
     actor = actor._replace(link=link._replace(inbox=rest, hearing=False))
     return hands.tell(actor, _means(link, item))
+
+
+def unwritten(hands: Hands, actor: Actor) -> Result:
+    """The hands read a piece, and cannot write it."""
+    link = actor.link
+    assert link is not None
+    read_on = link._replace(inbox=link.inbox[1:], hearing=False)
+    return hands.tell(actor._replace(link=read_on), io.LocalBroke(DISK))
 
 
 def _means(link: Link, item: Item) -> io.Input:
@@ -330,97 +350,3 @@ def plain(item: Item) -> Any:
     kind, length = messages.HEAD.unpack_from(item.what)
     messages.check_head(kind, length)
     return messages.decode(kind, item.what[messages.HEAD.size :])
-
-
-# ---- what comes to an actor
-
-
-def absorb(actor: Actor, delivery: Delivery) -> Result:
-    """Put into the hands what has come; the machine is told later."""
-    ask, link = actor.ask, actor.link
-    match delivery:
-        case Answered(status, body):
-            if ask is not None and ask.stage in (UP, HELD):
-                return actor._replace(ask=ask._replace(stage=DOWN, status=status, reply=body)), ()
-            return actor, ()
-        case Restarted():
-            if ask is not None and ask.stage == HELD:
-                actor = actor._replace(ask=ask._replace(stage=LOST))
-            if link is not None and link.stage in (WAITING, STAPLED):
-                actor = actor._replace(link=_gone(link))
-            return actor._replace(old=()), ()
-        case Came(pair, items):
-            if link is not None and link.stage == STAPLED and link.pair == pair:
-                return actor._replace(link=_put(link, items)), ()
-            return actor, ()
-        case CutOff(pair):
-            if link is not None and link.pair == pair:
-                return actor._replace(link=_gone(link)), ()
-            return actor._replace(old=tuple(o for o in actor.old if o.pair != pair)), ()
-    return _absorb_link(actor, delivery)
-
-
-def _absorb_link(actor: Actor, delivery: Said | Dropped | Joined) -> Result:
-    link = actor.link
-    mine = link is not None and link.number == delivery.number
-    others = tuple(o for o in actor.old if o.number != delivery.number)
-    match delivery:
-        case Said(_, data):
-            return (actor._replace(link=_put(link, (Item("line", data),))) if mine else actor), ()
-        case Dropped():
-            if mine:
-                return actor._replace(link=_gone(link)), ()
-            return actor._replace(old=others), ()
-        case Joined(_, pair):
-            if not mine:
-                joined_old = tuple(o._replace(pair=pair) for o in actor.old if o not in others)
-                return actor._replace(old=others + joined_old), ()
-            assert link is not None
-            joined = link._replace(stage=STAPLED, pair=pair, outbox=())
-            out = (ToPeer(pair, link.outbox),) if link.outbox else ()
-            return actor._replace(link=joined), out
-
-
-def _put(link: Link | None, items: tuple[Item, ...]) -> Link:
-    assert link is not None
-    if link.inbox and link.inbox[-1] == END:
-        return link
-    return link._replace(inbox=link.inbox + items)
-
-
-def _gone(link: Link | None) -> Link:
-    """The connection is cut; what had come can still be read."""
-    return _put(link, (END,))._replace(stage=GONE, pair=0, outbox=())
-
-
-# ---- what the network does
-
-
-def reset(actor: Actor) -> Result:
-    """The data connection breaks at this end: what was on its way here is lost."""
-    link = actor.link
-    assert link is not None
-    out: tuple[Emission, ...] = ()
-    if link.stage == WAITING:
-        actor = actor._replace(old=(*actor.old, Old(link.number, link.line)))
-    elif link.stage == STAPLED:
-        out = (Ended(link.pair),)
-    broken = link._replace(stage=GONE, pair=0, inbox=(END,), outbox=())
-    return actor._replace(link=broken), out
-
-
-def noticed(actor: Actor, old: Old) -> Result:
-    """The relay, or the peer behind it, notices that a connection is dead."""
-    actor = actor._replace(old=tuple(o for o in actor.old if o != old))
-    if old.pair:
-        return actor, (Ended(old.pair),)
-    return actor, (ToRelay((LinkLost(old.number),)),)
-
-
-def lost(actor: Actor, *, refused: bool = False) -> Result:
-    """The request, or its answer, is lost; its connection is gone."""
-    ask = actor.ask
-    assert ask is not None
-    out = (ToRelay((AskerLeft(ASK[_index(actor)]),)),) if ask.stage == HELD else ()
-    gone = ask._replace(stage=LOST, status=0, reply=b"", refused=refused)
-    return actor._replace(ask=gone), out

@@ -89,9 +89,6 @@ def report(found: Found) -> str:
             sorted(f"{a}/{b}" for a, b in found.endings if {"done", "unconfirmed"} & {a, b})
         ),
     ]
-    for name, rows in found.untaken.items():
-        if rows:
-            lines.append(f"rows of the {name} not taken: {', '.join(rows)}")
     lines.append(f"violations: {sum(found.counts.values())}")
     lines += [story(found, sentence) for sentence in found.broken]
     return "\n".join(lines)
