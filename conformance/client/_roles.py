@@ -70,6 +70,8 @@ class SenderStage(Party):
     role = "sender"
     secret = SECRET
     """That of its code."""
+    in_hand: Offer
+    """What `talking` heard."""
 
     def begin(
         self, files: Mapping[str, bytes] | None = None, code: str | None = CODE, **environment: str
@@ -336,6 +338,17 @@ class RecipientStage(Party):
         self.fails(*codes, seconds=seconds)
         visible = {path for path in self.held() if not unfinished(path)}
         expect(not visible, f"it holds {sorted(visible)}, although what came was not allowed")
+
+
+def talking(party: Party) -> Talk:
+    """Bring the subject to where the other side is to speak next."""
+    party.begin()
+    if isinstance(party, SenderStage):
+        talk = party.seal()
+        party.in_hand = party.offer(talk)
+        return talk
+    assert isinstance(party, RecipientStage)
+    return party.opened()
 
 
 def unfinished(path: str) -> bool:

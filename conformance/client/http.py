@@ -27,8 +27,8 @@ def requests_well_formed(party: Party) -> None:
 
 @both("requests-carry-uuid", "CHAN-2", "TOKEN-3")
 def requests_carry_uuid(party: Party) -> None:
-    """Every request to /channel names the channel and the uuid that the relay gave; none a token."""
-    party.begin(CROC_TOKEN="conformance-token")
+    """Every request to /channel names the channel and the uuid, and shows no token."""
+    party.begin(CROC_TOKEN="conformance-token")  # noqa: S106 - opens nothing
     party.whole()
     mine = party.desk.channel, party.desk.seats[party.role]
     for asked in party.requests():
@@ -182,14 +182,6 @@ def reply_not_http(party: Party) -> None:
     party.lie = lambda asked, answer: Answer(raw=b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
     party.begin()
     party.fails("protocol_error", "relay_refused", "relay_unreachable")
-
-
-@both("relay-stalls", "LIVE-4", limit=50)
-def relay_stalls(party: Party) -> None:
-    """A relay that takes the request and never answers ends the run, by a typed error."""
-    party.lie = lambda asked, answer: None
-    party.begin()
-    party.fails("timeout", "relay_unreachable", seconds=45)
 
 
 @both("state-wrong-types", "LIVE-4")

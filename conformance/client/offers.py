@@ -8,7 +8,6 @@ from pathlib import Path
 from conformance._case import Part, case, expect
 from conformance.client._roles import RecipientStage, SenderStage, file
 from conformance.client._talk import Talk, framed, piece
-from croc_core import messages
 from croc_core.content import Entry, Kind, Span
 from croc_core.messages import Accept, Decline, Manifest, OfferEnd, PiecesEnd, Problem
 
@@ -354,23 +353,6 @@ def no_tid(recipient: RecipientStage) -> None:
     talk = recipient.opened()
     talk.say(Manifest(None, (file("a"),)))
     recipient.refuses("protocol_error")
-
-
-@case(Part.RECIPIENT, "recipient-endless-offer", "OFFER-9", limit=60)
-def endless_offer(recipient: RecipientStage) -> None:
-    """An offer without end is given up with a typed error, in bounded memory."""
-    recipient.begin()
-    talk = recipient.opened()
-    recipient.tid = os.urandom(16)
-    many = tuple(Entry(Kind.DIRECTORY, "d", 0, {}) for _ in range(10_000))
-    body = messages.encode(Manifest(None, many))
-    talk.say(Manifest(recipient.tid, (folder("d"),)))
-    sent = 0
-    while recipient.run and recipient.run.status() is None and sent < 4_000_000:
-        talk.say(*[body] * 15)
-        sent += 15 * len(many)
-        recipient.until(lambda: not talk.link.conn.pending, "that it takes more", outlives=True)
-    recipient.refuses("local_file", "declined", "protocol_error", "peer_left", seconds=20)
 
 
 @case(Part.RECIPIENT, "recipient-accepts-all", "OFFER-3", "OFFER-10", "END-3", "END-4", "PIECE-6")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from conformance._case import Part, case, expect
 from conformance.client._both import both
-from conformance.client._roles import FILES, Party, RecipientStage, SenderStage, file
+from conformance.client._roles import FILES, Party, RecipientStage, SenderStage, file, talking
 from conformance.client._talk import Talk, framed, piece
-from croc_core import messages
 from croc_core.content import Entry, Kind
-from croc_core.messages import Accept, Decline, Manifest, OfferEnd, Open, PiecesEnd, Problem
-from croc_core.messages import encode
+from croc_core.messages import Accept, Decline, Manifest, OfferEnd, Open, PiecesEnd, Problem, encode
 
 STILL = framed(0x80, b"")
 BIG = {"big.bin": bytes(range(256)) * 12_000}
@@ -17,20 +15,9 @@ ENDS = ("protocol_error", "peer_left")
 """How a run may end whose connection was broken by what came."""
 
 
-def talking(party: Party) -> Talk:
-    """Bring the subject to where the other side is to speak next."""
-    party.begin()
-    if isinstance(party, SenderStage):
-        talk = party.seal()
-        party.opened_offer = party.offer(talk)  # type: ignore[attr-defined]
-        return talk
-    assert isinstance(party, RecipientStage)
-    return party.opened()
-
-
 @both("records-form", "REC-1", "REC-2", "REC-3", "REC-5", "LIVE-1")
 def records_form(party: Party) -> None:
-    """Its records have allowed headers, the right keys and counters, and one last flag at the end."""
+    """Its records have allowed headers, the right keys and counters, and one last flag."""
     party.begin()
     party.whole()
 
@@ -214,7 +201,7 @@ def empty_records(recipient: RecipientStage) -> None:
 # ---- messages
 
 
-@both("skips-ignorable", "MSG-2", "MSG-3", "PAD-1", "EXT-1")
+@both("skips-ignorable", "MSG-2", "MSG-3", "PAD-1")
 def skips_ignorable(party: Party) -> None:
     """Messages with bit 7 set are skipped between any two others, padding up to 1 MiB too."""
     noise = STILL + framed(0x81, b"\xff" * 5) + framed(0xC3, b"what is new")
@@ -223,7 +210,7 @@ def skips_ignorable(party: Party) -> None:
     talk.say(noise)
     talk.stream(large, 500_000)
     if isinstance(party, SenderStage):
-        party.accept(talk, party.opened_offer)  # type: ignore[attr-defined]
+        party.accept(talk, party.in_hand)
         talk.say(noise)
         end = party.pieces(talk)[1]
         talk.say(noise)
@@ -348,38 +335,6 @@ def protocol_error_said(party: Party) -> None:
 
 
 # ---- signs of life
-
-
-@case(Part.SENDER, "sender-still-here", "LIVE-1", limit=40)
-def sender_still_here(sender: SenderStage) -> None:
-    """A sender that waits for the Accept for 15 seconds says STILL_HERE."""
-    talk = talking(sender)
-    heard = talk.hear_any("its sign of life", 20)
-    expect(heard.kind == messages.STILL_HERE and not heard.body, f"it sent {heard.kind:#x}")
-
-
-@case(Part.RECIPIENT, "recipient-still-here", "LIVE-1", limit=40)
-def recipient_still_here(recipient: RecipientStage) -> None:
-    """A recipient that waits for more says STILL_HERE after 15 seconds."""
-    talk = talking(recipient)
-    recipient.offer(talk, file("a.txt", b"abc"))
-    recipient.accepted(talk)
-    heard = talk.hear_any("its sign of life", 20)
-    expect(heard.kind == messages.STILL_HERE and not heard.body, f"it sent {heard.kind:#x}")
-
-
-@both("not-sooner", "LIVE-2", "LIVE-4", limit=90)
-def not_sooner(party: Party) -> None:
-    """It bears 40 seconds of silence on connection 0, and gives up soon after 60."""
-    talk = talking(party)
-    begun = party.net.now()
-    party.until(
-        lambda: party.run and party.run.status() is not None, "its end", 80, outlives=True
-    )
-    seconds = party.net.now() - begun
-    expect(seconds > 40, f"it gave up after {seconds:.0f} s")
-    expect(talk.link, "there was no link")
-    party.fails("timeout")
 
 
 @both("still-here-keeps", "LIVE-3", "LIVE-2", limit=40)

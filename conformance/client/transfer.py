@@ -5,10 +5,8 @@ from __future__ import annotations
 import struct
 
 from conformance._case import Part, case, expect
-from conformance.client._both import both
 from conformance.client._roles import (
     FILES,
-    Party,
     RecipientStage,
     SenderStage,
     file,
@@ -40,7 +38,7 @@ def sender_pieces(sender: SenderStage) -> None:
         expect(one.codec in (0, 2), f"it uses codec {one.codec}, which Accept did not name")
         part = held.setdefault(one.entry, bytearray())
         expect(len(part) == one.offset, f"a gap or an overlap at {one.offset}")
-        expect(0 < one.length and (one.codec == 2 or one.length <= 1 << 20), "an impossible length")
+        expect(one.length > 0 and (one.codec == 2 or one.length <= 1 << 20), "an impossible length")
         part += one.plain
     for number, entry in enumerate(offer.entries):
         if entry.kind is Kind.FILE:
@@ -105,7 +103,9 @@ def _bad_receipt(slug: str, title: str, change: object, last: bool) -> None:
     case(Part.SENDER, f"sender-receipt-{slug}", "END-5", "END-8")(judge)
 
 
-_bad_receipt("no-flag", "without the last flag", lambda e: Receipt(e.tid, e.entries, e.bytes), False)
+_bad_receipt(
+    "no-flag", "without the last flag", lambda e: Receipt(e.tid, e.entries, e.bytes), False
+)
 _bad_receipt("tid", "of another offer", lambda e: Receipt(bytes(16), e.entries, e.bytes), True)
 _bad_receipt("bytes", "of fewer bytes", lambda e: Receipt(e.tid, e.entries, e.bytes - 1), True)
 _bad_receipt("entries", "of fewer entries", lambda e: Receipt(e.tid, 0, e.bytes), True)
@@ -293,18 +293,6 @@ def final_before_receipt(recipient: RecipientStage) -> None:
     recipient.succeeds()
 
 
-@case(Part.RECIPIENT, "recipient-closes-after-five", "END-6", limit=40)
-def closes_after_five(recipient: RecipientStage) -> None:
-    """Where the sender does not hang up, it closes the channel after 5 seconds, with success."""
-    recipient.begin()
-    talk = recipient.opened()
-    recipient.sent(talk, FILES)
-    recipient.end(talk, 1, sum(map(len, FILES.values())))
-    talk.control(Receipt)
-    recipient.closes("done")
-    recipient.succeeds()
-
-
 @case(Part.RECIPIENT, "recipient-unsent-receipt", "END-10", "END-8")
 def unsent_receipt(recipient: RecipientStage) -> None:
     """A Receipt that cannot be sent is no failure: the files are there."""
@@ -317,15 +305,6 @@ def unsent_receipt(recipient: RecipientStage) -> None:
     expect(recipient.held() == FILES, f"it holds {sorted(recipient.held())}")
     status = recipient.run.status() if recipient.run else 1
     expect(status in (0, 7), f"it ended with {status}")
-
-
-@both("stalled-peer", "LIVE-4", "LIVE-2", limit=90)
-def stalled_peer(party: Party) -> None:
-    """A peer that greets and then says nothing, and reads nothing, is given up."""
-    party.begin()
-    talk = party.seal()
-    talk.link.conn.unread = True
-    party.fails("timeout", "peer_left", seconds=80)
 
 
 @case(Part.SENDER, "sender-slow-reader", "OFFER-12", "PIECE-2", limit=40)

@@ -21,23 +21,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from conformance._case import Case, Part
+from conformance._runner import Host
 from conformance.client._net import SocketNet
 from conformance.client._roles import Party, RecipientStage, SenderStage
 
 STAGES: dict[Part, type[Party]] = {Part.SENDER: SenderStage, Part.RECIPIENT: RecipientStage}
 
 
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what would steer a subject."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CROC_")}
+
+
 class ChildRun:
     """A process that was started for one case."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        self._out = tempfile.TemporaryFile()
-        self._err = tempfile.TemporaryFile()
-        hidden = {name for name in os.environ if name.startswith("CROC_")}
-        clean = {name: value for name, value in os.environ.items() if name not in hidden}
+        self._out = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill
+        self._err = tempfile.TemporaryFile()  # noqa: SIM115
         self._child = subprocess.Popen(  # noqa: S603 - the command is the person's own
             command,
-            env={**clean, **environment},
+            env={**clean_environment(), **environment},
             stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=self._err,
@@ -91,9 +95,13 @@ class CommandHost:
             yield stage
 
 
-def backend(name: str) -> CommandHost | None:
+def adapted(name: str) -> str:
+    """The command of one of this project's backends, as a stranger would give it."""
+    return shlex.join([sys.executable, "-m", "conformance.subjects.adapter", name])
+
+
+def backend(name: str) -> Host | None:
     """The senders and recipients of one of this project's backends; None where it is not there."""
-    if importlib.util.find_spec(f"backends.{name}") is None:
-        return None
-    command = shlex.join([sys.executable, "-m", "conformance.subjects.adapter", name])
-    return CommandHost(name, command, command)
+    from conformance.subjects.warm import WarmHost
+
+    return WarmHost(name) if importlib.util.find_spec(f"backends.{name}") else None

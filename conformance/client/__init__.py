@@ -1,0 +1,27 @@
+"""Cases for a sender or a recipient, by area. Importing this package enters them all."""
+
+from __future__ import annotations
+
+from conformance.client import slow  # isort: skip  # first: they wait for deadlines
+from conformance.client import (
+    features,
+    http,
+    keys,
+    offers,
+    ports,
+    records,
+    tool,
+    transfer,
+)
+
+__all__ = [
+    "features",
+    "http",
+    "keys",
+    "offers",
+    "ports",
+    "records",
+    "slow",
+    "tool",
+    "transfer",
+]
