@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from conformance._case import UnmetError, expect
 from conformance.client._stage import CODE, SECRET, WAIT, Link, Stage, tree
@@ -47,7 +47,7 @@ class Offer(NamedTuple):
 class Party(Stage):
     """A stage whose subject can be brought to the usual places, whatever its role."""
 
-    def begin(self, **environment: str) -> None:
+    def begin(self, **environment: Any) -> None:
         """Start the subject in the usual way."""
         raise NotImplementedError
 
@@ -74,7 +74,7 @@ class SenderStage(Party):
     """What `talking` heard."""
 
     def begin(
-        self, files: Mapping[str, bytes] | None = None, code: str | None = CODE, **environment: str
+        self, files: Mapping[str, bytes] | None = None, code: str | None = CODE, **environment: Any
     ) -> None:
         """Start it with *files*; one of them is given as a file, several as their folder."""
         given = FILES if files is None else files
@@ -217,7 +217,7 @@ class RecipientStage(Party):
         return self.path / "incoming"
 
     def begin(
-        self, existing: Mapping[str, bytes] | None = None, code: str = CODE, **environment: str
+        self, existing: Mapping[str, bytes] | None = None, code: str = CODE, **environment: Any
     ) -> None:
         """Open the channel as the sender, and start it; its folder has the files *existing*."""
         self.make("incoming", existing or {})

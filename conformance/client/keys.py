@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from conformance.client._roles import Party, RecipientStage, SenderStage
 from conformance.client._stage import CODE, SECRET
 from croc_core.encoding import b64url_decode, b64url_encode, lv_cat, lv_split
 from croc_core.handshake import Responder
-from croc_core.heads import HeadA, HeadB, decode_head, framed, unframed
+from croc_core.heads import CapsB, HeadA, HeadB, decode_head, framed, unframed
 from croc_core.messages import Open
 from croc_core.pake import ALLOWED, HISTORIC
 
@@ -77,7 +78,8 @@ def _curve(name: str) -> None:
 
     def receives(recipient: RecipientStage) -> None:
         recipient.desk.open(name)
-        recipient.begin(**({"CROC_CURVE": name} if name in HISTORIC else {}))
+        curve: dict[str, Any] = {"CROC_CURVE": name} if name in HISTORIC else {}
+        recipient.begin(**curve)
         recipient.whole()
 
     sends.__doc__ = f"A sender {title}."
@@ -198,7 +200,7 @@ def _with_head(sender: SenderStage, made: Responder, head: bytes) -> Responder:
     scalar = group.scalar(os.urandom(group.scalar_length))
     ci = h._ci(sender.desk.channel, group.name)
     share = group.share(scalar, group.generator(SECRET.encode(), ci, first.sid))
-    caps = h.CapsB(1, "aes256gcm", False)
+    caps = CapsB(1, "aes256gcm", False)
     k = group.agree(scalar, share_a)
     session = h._session(group, k, first, (head_a, share_a), caps, (head, share))
     return Responder(framed(head, share), session.hh_k_wire, session)
@@ -288,7 +290,7 @@ def head_other_version(party: Party) -> None:
 
 # ---- encodings of x and y
 
-BAD_TEXTS = {
+BAD_TEXTS: dict[str, Callable[[str], str]] = {
     "padded": lambda text: text + "=" * (-len(text) % 4 or 4),
     "other-alphabet": lambda text: "+/" + text[2:],
     "cut": lambda text: text[:-3],
@@ -342,7 +344,7 @@ for _name in BAD_TEXTS:
 
 def _share(name: str, curve: str, rule: str, make: Any) -> None:
     """Judge both roles with a share that *make* makes of the subject's own or an honest one."""
-    env = {"CROC_CURVE": curve}
+    env: dict[str, Any] = {"CROC_CURVE": curve}
 
     def sends(sender: SenderStage) -> None:
         sender.begin(**env)
@@ -409,7 +411,7 @@ def takes_top_bit(sender: SenderStage) -> None:
     gen = group.generator(SECRET.encode(), h._ci(sender.desk.channel, "x25519"), first.sid)
     share = group.share(scalar, gen)
     share = share[:-1] + bytes([share[-1] | 0x80])
-    head, caps = pack([1, "x25519", CAPS_B]), h.CapsB(1, "aes256gcm", False)
+    head, caps = pack([1, "x25519", CAPS_B]), CapsB(1, "aes256gcm", False)
     k = group.agree(scalar, share_a)
     session = h._session(group, k, first, (head_a, share_a), caps, (head, share))
     sender.post_y(Responder(framed(head, share), session.hh_k_wire, session))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import sys
@@ -20,9 +21,6 @@ from typing import Any
 from conformance.subjects import adapter
 
 _TICK = 0.01
-_AHEAD = (
-    "_cli_parser", "_cli_run", "_session", "_ui", "_ui_ask", "_words", "_preview", "_embedded",
-)  # fmt: skip
 
 
 def main() -> int:
@@ -48,15 +46,18 @@ def main() -> int:
 
 
 def _load(name: str) -> None:
-    """Import what every run needs."""
-    importlib.import_module(f"backends.{name}.__main__")
-    importlib.import_module(f"backends.{name}._loop")
-    for module in _AHEAD:
-        importlib.import_module(f"backends.{module}")
-    from croc_core.pake import ALLOWED, HISTORIC, suite
-
-    for curve in (*ALLOWED, *HISTORIC):
-        suite(curve)
+    """Import all that a run may need, so that all runs are of one age."""
+    for package in (
+        "croc_core",
+        "croc_core.pake",
+        "backends",
+        "backends.files",
+        f"backends.{name}",
+    ):
+        where = importlib.import_module(package).__path__
+        for module in pkgutil.iter_modules(where, f"{package}."):
+            if not module.ispkg:
+                importlib.import_module(module.name)
 
 
 def _take(order: dict[str, Any], name: str, children: dict[int, int]) -> None:

@@ -94,7 +94,7 @@ class MemoryNet:
     def __init__(self) -> None:
         self.network = Network()
         self.host = self.address = HOST
-        self.ports = PORTS
+        self.ports: tuple[int, ...] = PORTS
         self.accepted: list[Conn] = []
         self._conns: list[MemoryConn] = []
         self.network.hosts[self.name] = self  # type: ignore[assignment]
