@@ -36,6 +36,8 @@ POLL = wire.MAX_WAIT
 """How long a long poll may take, in seconds."""
 RETRY = 0.5
 """Pause before a request that got no answer is sent again, in seconds."""
+WORD = 0.5
+"""How much earlier the last word over a data connection is sent than the close, in seconds."""
 LINK = 0
 """The data connection that carries everything but further pieces."""
 
@@ -258,9 +260,12 @@ def hang_up(state: Any, event: Ending) -> Step:
 
 
 def say_and_leave(state: Any, event: Ending) -> Step:
-    """Tell the other side why, hang up, close the channel, then end."""
+    """Tell the other side why, hang up, close the channel, then end.
+
+    The close comes a little later: it cuts the connection on which the word is on its way.
+    """
     problem = Problem(event.failure.code, "")
-    close = state.seat.post(close=True, reason=event.reason)
+    close = state.seat.post(close=True, reason=event.reason, after=WORD)
     return Leaving(event.failure), (Speak(LINK, problem, last=True), Hang(LINK), close)
 
 

@@ -23,6 +23,7 @@ from croc_core.party import (
     LAST_ROWS,
     LINK,
     RETRY,
+    WORD,
     AskingWhy,
     CalledOff,
     ChannelGone,
@@ -234,8 +235,8 @@ def accept(state: Deciding, event: Agreed) -> Step:
 
 
 def decline(state: Judging | Deciding, event: Ending) -> Step:
-    """Say no, hang up, close the channel."""
-    close = state.seat.post(close=True, reason=event.reason)
+    """Say no, hang up, close the channel once that has had time to arrive."""
+    close = state.seat.post(close=True, reason=event.reason, after=WORD)
     said = Speak(LINK, Decline(state.tid), last=True)
     return Leaving(event.failure), (said, Hang(LINK), close)
 

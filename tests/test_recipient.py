@@ -426,7 +426,11 @@ def test_OFFER_11_a_decline_is_the_last_word() -> None:
     for where, event in ((JUDGING, rs.NothingUsable), (DECIDING, rs.Refusing)):
         assert move(where, event(FAILURE)) == (
             Leaving(FAILURE),
-            (Speak(0, Decline(TID), last=True), Hang(0), SEAT.post(close=True, reason="declined")),
+            (
+                Speak(0, Decline(TID), last=True),
+                Hang(0),
+                SEAT.post(close=True, reason="declined", after=0.5),
+            ),
         )
 
 
@@ -438,7 +442,7 @@ def test_MSG_4_the_sender_is_told_why(where: object, event: type[Ending]) -> Non
         Leaving(FAILURE),
         (
             Speak(0, Problem(FAILURE.code, ""), last=True), Hang(0),
-            SEAT.post(close=True, reason=reason),
+            SEAT.post(close=True, reason=reason, after=0.5),
         ),
     )  # fmt: skip
 
