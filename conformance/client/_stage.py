@@ -18,6 +18,7 @@ import h11
 from conformance._case import UnmetError, expect, skip
 from conformance.client._desk import CHANNEL, Answer, Asked, Desk, refusal
 from conformance.client._net import Conn, Net
+from conformance.client._trace import Trace, trace
 from croc_core.identify import Identified, parse_line
 
 SECRET = "otter-lemon-violin"  # noqa: S105 - of the suite's own channels
@@ -99,6 +100,8 @@ class Stage:
         self.dialled_from: set[str] = set()
         """Addresses of all connections to the relay."""
         self.run: Run | None = None
+        self.trace: Trace | None = None
+        """What it did, once the case is over."""
         self.folder = tempfile.TemporaryDirectory(prefix="croc-conformance-")
         self.path = Path(self.folder.name)
         self._start = start
@@ -112,6 +115,7 @@ class Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.trace = trace(self)
         if self.run is not None:
             self.run.kill()
         self.net.close()

@@ -262,7 +262,7 @@ def close_is_no_success(party: Party) -> None:
 def interrupt_closes(party: Party) -> None:
     """Ctrl-C closes the channel with `cancelled`, and ends with 130."""
     party.begin()
-    party.request(*(["x"] if party.role == "sender" else []))
+    party.request("wait")
     assert party.run is not None
     party.run.interrupt()
     party.closes("cancelled")
