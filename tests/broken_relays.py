@@ -196,9 +196,7 @@ RELAYS = (
         "it closes more than it should", "channel-apart", {BOOK + "Book.apply": ways.closes_all}
     ),
     Broken("nothing waits", "wait-runs-out", {BOOK + "Book.hold": ways.answers_at_once}),
-    Broken(
-        "changes wake nobody", "wait-ends-with-change", {BOOK + "Book._settle": lambda *_: None}
-    ),
+    Broken("changes wake nobody", "wait-ends-with-change", {BOOK + "Book._settle": ways.nothing}),
     Broken(
         "who waits does nothing",
         "wait-action-first",
@@ -331,4 +329,15 @@ RELAYS = (
     Broken("one end is both ends", "port-half-close", make=nodes.Slammer),
     Broken("ends are kept", "port-half-close", make=nodes.Silencer),
     Broken("it hoards", "port-slow-reader", make=nodes.Hoarder),
+    Broken(
+        "who left still counts",
+        "limit-links-come-back",
+        {"croc_core.limits.Tally.drop": ways.nothing},
+    ),
+    Broken(
+        "an ended pair lives on",
+        "close-expires-after-stapling",
+        {LINKS + "Links.pair_ended": ways.nothing},
+    ),
+    Broken("no use counts", "close-not-while-used", {BOOK + "Book.touch": ways.nothing}),
 )

@@ -184,6 +184,10 @@ _COUNTER = itertools.count(1)
 _LOOKS = itertools.count(1)
 
 
+def nothing(*_: Any) -> None:
+    return None
+
+
 def never(*_: Any) -> bool:
     return False
 

@@ -147,6 +147,27 @@ def expires_old(relay: RelayUnderTest) -> None:
     expect((said.get("by"), said.get("reason")) == ("relay", "expired"), f"it says {said}")
 
 
+@case(Part.RELAY, "close-expires-after-stapling", "CLOSE-7", flags=IDLE)
+def expires_after_stapling(relay: RelayUnderTest) -> None:
+    """A stapling that has ended keeps no channel open."""
+    sender, _, a, b = relay.stapled()
+    for link in (a, b):
+        link.pipe.close()
+    ask = {"role": "recipient", "channel": sender.channel}
+    relay.eventually(
+        lambda: relay.post("/join", **ask).status == 410, LONG, "a channel that was used stays open"
+    )
+
+
+@case(Part.RELAY, "close-not-while-used", "CLOSE-7", flags=IDLE)
+def not_while_used(relay: RelayUnderTest) -> None:
+    """A channel that is looked at now and then is not idle."""
+    sender = relay.join("sender")
+    for _ in range(20):
+        relay.net.pause(0.2)
+        sender.look()
+
+
 @case(Part.RELAY, "close-not-while-waited-on", "CLOSE-8", flags=IDLE)
 def not_while_waited_on(relay: RelayUnderTest) -> None:
     """A channel that a request waits on does not expire for being idle."""

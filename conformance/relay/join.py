@@ -182,6 +182,11 @@ def again_after_close(relay: RelayUnderTest) -> None:
     good(relay.member(good(relay.post("/join", **named))).post(close=True))
     reply = relay.post("/join", **named)
     expect(reply.says(410, "closed"), f"it was answered {reply}")
+    shared = nonce()
+    first = relay.join("sender", nonce=shared)
+    good(first.post(close=True))
+    second = relay.join("sender", nonce=shared)
+    expect(second.channel != first.channel, "the closed channel's seat was given out again")
 
 
 @case(Part.RELAY, "join-version", "JOIN-11", "VER-1")

@@ -89,6 +89,24 @@ def waiting_links(relay: RelayUnderTest) -> None:
     links[0].pipe.close()
 
 
+@case(Part.RELAY, "limit-links-come-back", "PORT-12")
+def links_come_back(relay: RelayUnderTest) -> None:
+    """Who has gone counts no more: after hundreds that came and went a member still gets in."""
+    sender, recipient = relay.pair("proven")
+    port = sender.ports[0]
+    for number in range(480):
+        link = relay.data(port) if number % 4 else sender.dial()
+        if number % 4 == 1:
+            link.pipe.send(b"nonsense\n")
+        if number % 4 < 2:
+            link.line()
+        link.pipe.close()
+    relay.post("/nowhere")
+    a, b = sender.dial(), recipient.dial()
+    answers = a.line(), b.line()
+    expect(answers == ("OK", "OK"), f"the members are answered {answers}")
+
+
 @case(Part.RELAY, "token-of-senders", "TOKEN-1", flags=WITH_TOKEN)
 def token_of_senders(relay: RelayUnderTest) -> None:
     """A sender's join without the right token is 401, whether the channel exists or not."""
