@@ -270,10 +270,10 @@ class World:
         chunk: int = 1 << 20,
         sink: MemorySink | None = None,
         patience: Patience = PATIENCE,
-        join_at: float | None = None,
+        seed: int = 5,
         **more: Any,
     ) -> None:
-        chance = random.Random(5).randbytes
+        chance = random.Random(seed).randbytes
         self.now = 100.0
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -307,8 +307,6 @@ class World:
         node = RecipientNode(takes, "", 0, self.sink, lambda _: self._decide)  # type: ignore[arg-type]
         self._enter("recipient", takes, node, recipient_at)
         self.at(0.0, lambda: self.to_party("sender", io.Started()))
-        if join_at is not None:
-            self.at(join_at, self.join)
 
     def _enter(self, role: str, machine: Watched, node: PartyNode, address: str) -> None:
         desk = Desk(self, role, address)
