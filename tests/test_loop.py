@@ -15,6 +15,7 @@ from backends import _dial
 from backends import _io as io
 from backends._loop import Options
 from backends._sockets import Info, Listen
+from croc_core.values import Moment
 from tests.aio import (
     HOST,
     LOOPS,
@@ -158,6 +159,36 @@ async def test_a_dial_that_nobody_answers_ends_with_what_the_first_address_said(
 
 
 @on_loop
+async def test_a_dial_is_not_over_while_one_address_may_still_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(connect_timeout=0.1) as (hand, _):
+        with socket.socket() as unused:
+            unused.bind((HOST, 0))
+            with silent(info(unused.getsockname())) as two:
+                monkeypatch.setattr(_dial, "literal", two)
+                monkeypatch.setattr(_dial, "STAGGER", 0.0)
+                hand.do(io.Connect(A, "two", 1))
+                assert await hand.next() == io.Broken(A, "no answer in time")
+                begun, ended = hand.puppet.moments[-2:]
+                assert ended.mono >= begun.mono + 0.1
+
+
+@on_loop
+async def test_a_dial_that_is_reset_as_it_answers_is_broken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def gone(_: socket.socket) -> None:
+        raise OSError(errno.ECONNRESET, "played")
+
+    async with running(Listen(HOST, 0)) as (hand, (port,)):
+        monkeypatch.setattr(socket.socket, "getpeername", gone)
+        hand.do(io.Connect(A, HOST, port))
+        got = {type(e): e for e in (await hand.next(), await hand.next())}
+        assert got[io.Broken] == io.Broken(A, "connection reset by the other side")
+
+
+@on_loop
 async def test_closing_gives_up_every_address_that_is_under_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -294,7 +325,8 @@ async def test_close_waits_only_so_long_for_a_peer_that_reads_nothing() -> None:
 async def test_what_was_sent_arrives_though_the_node_is_finished() -> None:
     big = os.urandom(8 << 20)
     puppet = Puppet()
-    loop = loop_for(puppet, listen=[Listen(HOST, 0)])
+    options = Options(linger=3600, farewell=3600)
+    loop = loop_for(puppet, listen=[Listen(HOST, 0)], options=options)
     hand = Hand(loop, puppet)
     task = asyncio.create_task(run(loop))
     started = await hand.next()
@@ -395,6 +427,33 @@ async def test_a_thread_that_is_stuck_does_not_keep_run_from_returning() -> None
         thread.join(20)
         assert not thread.is_alive()
     loop.inject("too late")  # nobody listens, nothing fails
+
+
+@on_loop
+async def test_run_waits_for_threads_and_a_finished_node_hears_nothing_more() -> None:
+    release, working = threading.Event(), threading.Event()
+
+    def work() -> None:
+        working.set()
+        release.wait(60)
+
+    class Last(Puppet):
+        def handle(self, event: io.Input, now: Moment) -> tuple[io.Effect, ...]:
+            super().handle(event, now)
+            self.finished = True
+            staple = io.Staple(1, A, B, b"", b"", 1.0)  # answered at once, as there are none
+            return io.Work(1, work), staple
+
+    before = leftovers()
+    puppet = Last()
+    task = asyncio.create_task(run(loop_for(puppet, options=Options(farewell=3600))))
+    while not working.is_set():
+        await asyncio.sleep(0)
+    assert not task.done()
+    release.set()
+    await task
+    assert len(puppet.moments) == 1
+    assert leftovers() == before
 
 
 @on_loop

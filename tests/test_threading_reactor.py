@@ -90,6 +90,7 @@ def test_timers_that_were_cancelled_take_no_room_for_long(reactor: Reactor) -> N
             reactor.call_later(3600, lambda: None).cancel()
         turn(reactor)
         assert len(reactor._timers) < 200
+        assert reactor.cancelled <= len(reactor._timers)
     assert kept == [1]
 
 
@@ -103,8 +104,11 @@ def test_a_reader_and_a_writer_are_called_while_they_may_until_removed(
     seen: list[str] = []
     reactor.add_reader(a, lambda: seen.append("old"))
     reactor.add_reader(a, lambda: seen.append("read"))
+    reactor.add_writer(a, lambda: seen.append("only write"))
     turn(reactor)
-    assert seen == []
+    assert seen == ["only write"]
+    seen.clear()
+    reactor.remove_writer(a)
     b.send(b"x")
     turn(reactor)
     turn(reactor)
