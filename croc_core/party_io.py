@@ -76,7 +76,7 @@ class Moved(Value, frozen=True):
 
 
 class OfferSent(Value, frozen=True):
-    """`SendOffer` is done."""
+    """`SendOffer` is done. The answer to the offer is told after it, even where it came before."""
 
     totals: Totals
 

@@ -16,7 +16,7 @@ from tests.explorer.story import report
 
 APART, TOGETHER = (False,), (True,)
 """The two parties have an address each, or share one."""
-SHORT = ((Bounds(faults=2, outsider=2), APART), (Bounds(faults=2, outsider=1), TOGETHER))
+SHORT = ((Bounds(faults=2, outsider=2), APART), (Bounds(faults=1, outsider=2), TOGETHER))
 DEEP = ((Bounds(faults=4, outsider=4), APART + TOGETHER),)
 DEEP_LIMIT = 2_500_000
 

@@ -82,7 +82,7 @@ def report(found: Found) -> str:
         f"{'both parties mortal' if bounds.mortal else 'nobody dies'}, "
         f"at most 2 data connections of each party, addresses {where}",
         f"{found.states:,} states ({space}), {found.transitions:,} transitions, "
-        f"depth {found.depth}, {found.seconds:.0f} s, "
+        f"depth {found.depth}, {found.seconds:.0f} s of one processor, "
         f"{found.states / max(found.seconds, 0.001):,.0f} states/s",
         f"{len(found.endings)} kinds of ending; those in which the file arrived: "
         + ", ".join(
