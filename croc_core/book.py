@@ -31,25 +31,29 @@ from croc_core.values import Moment, Role
 from croc_core.wire import Error, Joined, Look, State, encode
 
 
-class ChannelTimer(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ChannelTimer:
     """It may be time to expire the channel, or to forget its tombstone."""
 
     name: str
 
 
-class AskTimer(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class AskTimer:
     """The longest wait of a request is over."""
 
     ask: int
 
 
-class LinkTimer(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LinkTimer:
     """A link has not identified itself, or has been pending, for too long."""
 
     link: int
 
 
 Timer = ChannelTimer | AskTimer | LinkTimer
+"""Not tuples: those are equal wherever their numbers are, and one would cancel the other."""
 
 
 class Waiter(NamedTuple):

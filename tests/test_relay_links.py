@@ -161,6 +161,23 @@ def test_a_slow_link_is_told_so() -> None:
     assert desk.relay.deadline() is None
 
 
+def test_a_link_and_a_request_of_one_number_have_each_their_own_deadline() -> None:
+    desk = Desk(Limits(handshake_timeout=3))
+    sender = desk.join("sender", A)
+    held = desk.hold(sender, wait=20)
+    desk.open(held)
+    desk.post(sender, x="xx")  # answers the held request, whose deadline goes
+    desk.pass_time(3)
+    assert said(desk.handle(Woke())) == b"ERR 408 too_slow\n"
+    held = desk.hold(sender, wait=20)
+    desk.open(held)
+    desk.handle(LinkLost(held))  # and its deadline goes, not the request's
+    desk.pass_time(20)
+    (answer,) = desk.handle(Woke())
+    assert isinstance(answer, Answer)
+    assert answer.ask == held
+
+
 def test_a_link_does_not_pend_for_ever() -> None:
     desk = Desk(Limits(idle_timeout=10))
     sender, _ = desk.pair()
