@@ -62,8 +62,9 @@ def played(name: str, slug: str) -> Trace:
         case.run(stage)
         if stage.run.status() is None:
             stage.ends()
-    assert stage.trace is not None
-    return stage.trace
+    trace: Trace | None = stage.trace
+    assert trace is not None
+    return trace
 
 
 @pytest.mark.parametrize("slug", SCRIPTS)

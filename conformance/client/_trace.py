@@ -25,7 +25,7 @@ class Trace(NamedTuple):
     """The path and the fields of each request that does something, repeats left out."""
     dials: int
     events: tuple[str, ...]
-    """Those told, but for progress, and a sender's `offer`: the answer to it may overtake it."""
+    """Those told, but for progress, and what the answer to a sender's offer may overtake."""
 
 
 def trace(stage: Stage) -> Trace | None:
@@ -37,7 +37,7 @@ def trace(stage: Stage) -> Trace | None:
         fields = asked.path, *sorted(asked.body.keys() - (_POLL if asked.path != "/join" else ()))
         if (len(fields) > 1) and (not requests or requests[-1] != fields):
             requests.append(fields)
-    passing = {"progress", "offer"} if stage.role == "sender" else {"progress"}
+    passing = {"progress", "offer", "waiting"} if stage.role == "sender" else {"progress"}
     told = [_event(event) for event in stage.events() if event.get("event") not in passing]
     return Trace(status, tuple(requests), len(stage.links), tuple(told))
 
