@@ -101,6 +101,7 @@ ENDS = {
     Kind.FLIP: (Fault(Kind.FLIP, "sender", "data", 0, at=900), "protocol_error"),
     Kind.RESTART: (Fault(Kind.RESTART, "relay", at=1.25, size=300), "peer_left"),
     Kind.NAT: (Fault(Kind.NAT, "sender", at=0.5), "relay_refused"),
+    Kind.CRASH: (Fault(Kind.CRASH, "sender", at=1.2, size=1), "gone/timeout"),
     Kind.INTERRUPT: (Fault(Kind.INTERRUPT, "sender", at=1.2), "sigint"),
     Kind.FULL_DISK: (Fault(Kind.FULL_DISK, at=100), "local_file"),
     Kind.BAD_FILE: (Fault(Kind.BAD_FILE, at=100), "local_file"),

@@ -10,22 +10,29 @@ from croc_core.errors import LocalFileError
 from croc_core.values import Moment
 
 CALL = io.Conn(2)
+PATIENT = 400.0
+"""So long a caller stays whom nobody sends away, in seconds: no relay should let it."""
 
 
 class Caller:
     """A node that says *parts* on one connection, one every *gap* seconds, and hears it out.
 
-    It hangs up once the other side does, or after *hold* seconds.
+    It hangs up once the other side does; *outstayed* is called where that takes too long.
     """
 
     def __init__(
-        self, host: str, port: int, parts: tuple[bytes, ...], gap: float = 0.0, hold: float = 60.0
+        self,
+        host: str,
+        port: int,
+        parts: tuple[bytes, ...],
+        gap: float,
+        outstayed: Callable[[], None],
     ) -> None:
         self.finished = False
         self._to = io.Connect(CALL, host, port)
         self._parts = list(parts)
         self._gap = gap
-        self._hold = hold
+        self._outstayed = outstayed
         self._until = 0.0
         self._due: float | None = None
 
@@ -37,7 +44,7 @@ class Caller:
         """See `Node`."""
         match event:
             case io.Started():
-                self._until = now.mono + self._hold
+                self._until = now.mono + PATIENT
                 return (self._to,)
             case io.Connected():
                 return io.Read(CALL), *self._next(now)
@@ -46,6 +53,8 @@ class Caller:
             case io.Woke() if now.mono < self._until:
                 return self._next(now)
             case io.Received() | io.Broken() | io.Woke():
+                if isinstance(event, io.Woke):
+                    self._outstayed()
                 self.finished = True
                 return (io.Close(CALL),)
         return ()

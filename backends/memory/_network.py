@@ -88,6 +88,8 @@ class Party:
         self.host = host
         self.node: PartyNode | None = None
         """None before it begins."""
+        self.gone = False
+        """Whether its computer has failed."""
 
     @property
     def events(self) -> list[object]:
@@ -97,7 +99,7 @@ class Party:
     @property
     def finished(self) -> bool:
         """Whether the run is over."""
-        return self.node is not None and self.node.finished
+        return self.gone or (self.node is not None and self.node.finished)
 
     @property
     def failure(self) -> Failure | None:
@@ -107,7 +109,12 @@ class Party:
     @property
     def succeeded(self) -> bool:
         """Whether the run is over, and well."""
-        return self.finished and self.failure is None
+        return self.finished and self.failure is None and not self.gone
+
+    def crash(self) -> None:
+        """Let its computer fail: it says nothing more, and knows nothing any more."""
+        self.gone = True
+        self.host.crash()
 
     def tell(self, what: object) -> None:
         """Hand the node a decision of its person, such as `Decided`."""

@@ -15,7 +15,7 @@ from backends.memory._network import HTTP_PORT, Network, Recipient, RelayHost, S
 from backends.memory._plan import Kind, Plan, is_harmless
 from backends.memory._storm import Storm
 from backends.memory._wire import End
-from croc_core.channel import Proven, Stapled
+from croc_core.channel import Channel, Proven, Stapled
 from croc_core.errors import Code, Failure
 from croc_core.events import Completed
 from croc_core.handshake import HELLO_LENGTH
@@ -34,8 +34,12 @@ BROKEN_BY = {
     Code.DECLINED: {Kind.DECLINE},
     Code.SIGINT: {Kind.INTERRUPT},
     Code.LOCAL_FILE: {Kind.FULL_DISK, Kind.BAD_FILE},
+    Code.UNCONFIRMED: {
+        Kind.RESET, Kind.DROP, Kind.TRUNCATE, Kind.FLIP, Kind.RESTART, Kind.NAT, Kind.CRASH,
+        Kind.INTERRUPT, Kind.DELAY, Kind.LAG,
+    },
     Code.RELAY_UNREACHABLE: {Kind.REFUSE, Kind.LOSE, Kind.RESTART, Kind.DELAY},
-}
+}  # fmt: skip
 """Which faults a failure may come of; one that is not named here may come of any."""
 
 
@@ -57,7 +61,7 @@ class Oracles:
         self.network: Network
         self._plan = plan
         self._storm = storm
-        self._proven = False  # the relay has had a proof
+        self._reached: set[type[Channel]] = set()  # how far any channel has come
         storm.look = self._look
 
     # ---- while the run goes on
@@ -67,9 +71,8 @@ class Oracles:
 
     def does(self, host: Host, effect: io.Effect) -> None:
         """See `Tap`: judge success at the very moment at which it is told."""
-        if host is self.relay.host and not self._proven:
-            states = {type(channel) for channel in self.relay.channels.values()}
-            self._proven = bool(states & {Proven, Stapled})
+        if host is self.relay.host:
+            self._reached |= {type(channel) for channel in self.relay.channels.values()}
         if isinstance(effect, io.Connect):
             self._dialled(host, effect)
         if not isinstance(effect, io.Tell) or not isinstance(effect.event, Completed):
@@ -83,7 +86,7 @@ class Oracles:
         members = [p.host for pair in self.pairs for p in pair[:2]]
         if host not in members or effect.port == HTTP_PORT:
             return
-        if not self._proven:
+        if not self._reached & {Proven, Stapled}:
             self.found.append(f"{host.name} dials a data port before the proof")
         if self._has(Kind.WRONG_CODE) and host.name in ("sender", "recipient"):
             self.found.append(f"{host.name} dials a data port with the wrong code")
@@ -99,6 +102,8 @@ class Oracles:
         said = len(seen) - line if line else 0
         if said and end.read < OK:
             self.found.append(f"{name} speaks before the relay has said OK")
+        if said and role is Role.SENDER and Stapled not in self._reached:
+            self.found.append("the sender speaks before the staple")
         if said > HELLO_LENGTH[role] and end.read < OK + HELLO_LENGTH[role.other]:
             self.found.append(f"{name} seals before it has read the other's hello")
 

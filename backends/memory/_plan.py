@@ -43,6 +43,8 @@ class Kind(enum.StrEnum):
     """The host's address changes at `at` seconds, and its connections break."""
     INTERRUPT = "interrupt"
     """The host's person presses Ctrl-C at `at` seconds."""
+    CRASH = "crash"
+    """The host fails at `at` seconds; its connections end, or with `size` are silent."""
     FULL_DISK = "full_disk"
     """The recipient's disk is full after `at` bytes."""
     BAD_FILE = "bad_file"
@@ -151,7 +153,7 @@ _SIZE_WEIGHTS = (2, 2, 4, 6, 6, 3, 1)
 _KINDS = {
     Kind.SPLIT: 8, Kind.DELAY: 7, Kind.LAG: 5, Kind.SLOW_WORK: 3, Kind.SLOW_READER: 4,
     Kind.DUPLICATE: 8, Kind.CLOCK: 4, Kind.RESET: 10, Kind.DROP: 6, Kind.REFUSE: 2, Kind.LOSE: 2,
-    Kind.TRUNCATE: 3, Kind.FLIP: 3, Kind.RESTART: 5, Kind.NAT: 4, Kind.INTERRUPT: 4,
+    Kind.TRUNCATE: 3, Kind.FLIP: 3, Kind.RESTART: 5, Kind.NAT: 4, Kind.INTERRUPT: 4, Kind.CRASH: 4,
     Kind.FULL_DISK: 3, Kind.BAD_FILE: 2, Kind.DECLINE: 1, Kind.LATE: 3, Kind.WRONG_CODE: 1,
     Kind.BURN: 2, Kind.JUNK: 4, Kind.GUESS: 3, Kind.CRAWL: 3, Kind.NEIGHBOURS: 3,
 }  # fmt: skip
@@ -189,6 +191,8 @@ def _fault(kind: Kind, chance: random.Random, total: int, gentle: bool) -> Fault
             return Fault(kind, who, port, _number(chance))
         case Kind.RESTART:
             return Fault(kind, "relay", at=moment, size=chance.choice((0.0, 0.3, 5.0, 90.0)))
+        case Kind.CRASH:
+            return Fault(kind, who, at=moment, size=chance.choice((0.0, 1.0)))
         case Kind.NAT | Kind.INTERRUPT:
             return Fault(kind, who, at=moment)
         case Kind.FULL_DISK | Kind.BAD_FILE:

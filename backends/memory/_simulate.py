@@ -16,6 +16,7 @@ from backends.memory._network import HTTP_PORT, Network, Party, Sender
 from backends.memory._oracles import Oracles, Pair
 from backends.memory._plan import Fault, Kind, Plan
 from backends.memory._storm import Storm
+from backends.memory._wire import Wire
 from backends.memory.files import MemorySink, MemorySource
 from croc_core.events import CodeReady, OfferSeen, Progress
 from croc_core.party import Patience
@@ -167,6 +168,8 @@ class Run:
                 self.clock.at(when, self._jump, fault)
             case Kind.RESTART:
                 self.clock.at(when, self._crash, fault)
+            case Kind.CRASH:
+                self.clock.at(when, self._fail, fault)
             case Kind.NAT:
                 self.clock.at(when, self._move, fault)
             case Kind.INTERRUPT:
@@ -201,12 +204,22 @@ class Run:
         self.storm.struck.add(fault)
         host.address = "203.0.113.77"
         reset = self._chance.random() < 0.5
-        for wire in self.storm.wires:
-            if wire.client == fault.who:
-                if reset:
-                    wire.reset()
-                else:
+        for wire in self._wires_of(fault):
+            if reset:
+                wire.reset()
+            else:
+                self.storm.silence(wire)
+
+    def _fail(self, fault: Fault) -> None:
+        for party in self.network.parties:
+            if party.host.name == fault.who and not party.finished:
+                self.storm.struck.add(fault)
+                for wire in self._wires_of(fault) if fault.size else ():
                     self.storm.silence(wire)
+                party.crash()
+
+    def _wires_of(self, fault: Fault) -> list[Wire]:
+        return [wire for wire in self.storm.wires if wire.client == fault.who]
 
     def _interrupt(self, fault: Fault) -> None:
         for party in self.network.parties:
@@ -255,7 +268,10 @@ class Run:
         self._callers += 1
         host = self.network.host(f"caller{self._callers}", address)
         port = HTTP_PORT + (fault.port == "data")
-        host.start(Caller("relay", port, parts, fault.size))
+        host.start(Caller("relay", port, parts, fault.size, self._outstayed))
+
+    def _outstayed(self) -> None:
+        self.oracles.found.append("the relay lets a stranger stay")
 
     def _requested(self, host: Host, data: bytes) -> None:
         if host.name not in self._requests:
@@ -282,6 +298,8 @@ _JUNK = (
 def _word(party: Party) -> str:
     if party.node is None:
         return "-"
+    if party.gone:
+        return "gone"
     return "ok" if party.failure is None else party.failure.code
 
 
