@@ -47,10 +47,11 @@ class PhraseCode(Value, frozen=True):
 def normalise(text: str) -> str:
     """Return the one spelling of a code or a secret: NFKC, casefold, gaps as single hyphens.
 
-    Spaces, `_` and `-` are gaps; those at the ends go.
+    Spaces, `_` and `-` are gaps; those at the ends go. Case folding can undo NFKC, which is
+    therefore done again: a spelling is its own spelling, so a code that is shown can be typed.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return _GAPS.sub("-", folded).strip("-")
+    return _GAPS.sub("-", unicodedata.normalize("NFKC", folded)).strip("-")
 
 
 def secret_of(text: str) -> str:

@@ -301,7 +301,7 @@ def rejoin(rejoin: bytes, n: int) -> tuple[str, bytes]:
 
 
 def split_code(code: str) -> tuple[str, bytes] | None:
-    folded = unicodedata.normalize("NFKC", code).casefold()
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", code).casefold())
     parts = re.split(r"[\s_-]+", folded)
     channel, *words = [part for part in parts if part] or [""]
     data = "-".join(words).encode()

@@ -54,8 +54,12 @@ def test_what_is_generated_is_understood_however_it_is_typed(
 def test_a_spelling_is_its_own_spelling(text: str) -> None:
     once = normalise(text)
     assert not re.search(r"[\s_]|--|^-|-$", once)
-    if once.isascii():  # NFKC after a case folding may fold some letters once more
-        assert normalise(once) == once
+    assert normalise(once) == once
+
+
+@pytest.mark.parametrize("text", ["\u0399\u0308\u0301", "\u00df\u0301", "\u1e9e\u0307"])
+def test_CODE_2_a_code_that_is_shown_can_be_typed(text: str) -> None:
+    assert normalise(normalise(text)) == normalise(text)
 
 
 @given(st.text(st.sampled_from("ab7-_ \u00df\ud800"), max_size=12))
