@@ -151,6 +151,24 @@ def test_doc_a_sender_with_a_relay_of_its_own(
     asyncio.run(run())
 
 
+def test_doc_without_an_event_loop(
+    example: dict[str, Any], tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def run() -> None:
+        async with World(tmp_path) as world:
+            sending = asyncio.create_task(
+                asyncio.to_thread(example["deliver_blocking"], world.relay, world.path)
+            )
+            while "tell them:" not in (text := capsys.readouterr().out):
+                await asyncio.sleep(0)
+            fetch, code = example["fetch_blocking"], text.split()[-1]
+            received = await asyncio.to_thread(fetch, world.relay, code, world.out)
+            assert received.bytes == (await sending).bytes == len(CONTENT)
+            assert (world.out / "photo.jpg").read_bytes() == CONTENT
+
+    asyncio.run(run())
+
+
 def test_doc_the_core_alone(example: dict[str, Any]) -> None:
     joined = example["open_channel"](os.urandom)
     assert joined["role"] == "sender"
