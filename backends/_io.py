@@ -11,6 +11,12 @@ these few things:
 Rules for a backend: hand over `Started()` first; hand over inputs one at a time; perform effects in
 order without waiting for their results; hand over `Woke()` when `deadline()` (seconds on the
 monotonic clock) has passed; stop, closing all that is open, once `finished` is true.
+
+What else a backend has to know: a `Woke` too many does no harm; inputs of a connection that wait
+to be handed over are dropped once the node closes or staples it; a connection that fails while
+nothing is under way on it says so when something is; bytes that were sent and are not out yet when
+it is stapled go before `to_a` or `to_b`, and their `Sent` does not come; what was sent before a
+`Close` is still on its way when the node is finished.
 """
 
 from __future__ import annotations

@@ -1,4 +1,14 @@
-"""What must hold in every simulated transfer, whatever went wrong (the list is in the docs).
+"""What must hold in every simulated transfer, whatever went wrong.
+
+- A file under its final name is whole and right, or it is not there; it never goes away again.
+- A sender tells of success only once the recipient holds every accepted file.
+- A recipient that succeeded has a sender that did, or one that is `unconfirmed` after a fault that
+  can take a receipt away.
+- The relay sees no byte of a file, no name and no secret; failures tell none either.
+- Nobody dials a data port before the proof, speaks before its turn, or seals before the hellos.
+- Buffers are bounded; every run ends in time; a failure is typed, and of a fault that leads there.
+- What cannot hurt a transfer does not, and what cannot even hold it up does not do that.
+- In the end the relay remembers nothing, and nobody has a connection left; strangers are sent away.
 
 A violation is a sentence. Some are seen while the run goes on, by looking over shoulders; the rest
 is judged once nothing is left to happen.
@@ -12,7 +22,7 @@ from backends import _io as io
 from backends.memory._clock import START
 from backends.memory._host import Host
 from backends.memory._network import HTTP_PORT, Network, Recipient, RelayHost, Sender
-from backends.memory._plan import Kind, Plan, is_harmless
+from backends.memory._plan import PROMPT, Kind, Plan, is_harmless
 from backends.memory._storm import Storm
 from backends.memory._wire import End
 from croc_core.channel import Channel, Proven, Stapled
@@ -25,7 +35,9 @@ OK = len(b"OK\n")
 MAX_QUEUED = 1 << 17
 """Most bytes that a node may have given for one connection, not counting its pumps."""
 LONGEST = 7_200.0
-"""Within so many virtual seconds every party has ended (`simulate.PATIENCE` decides)."""
+"""Within so many virtual seconds every party has ended (`PATIENCE` of the run decides)."""
+SHORTEST = 10.0
+"""As `LONGEST`, where nothing holds anybody up."""
 WINDOW = 16
 """So many bytes of a file in a row must not be seen by the relay."""
 BROKEN_BY = {
@@ -119,8 +131,10 @@ class Oracles:
                 self.found.append(f"{name} has not ended")
             elif party.failure is not None:
                 self._judge_failure(name, party.failure)
-        if self.network.last_end - START > LONGEST:
-            self.found.append(f"the run took {self.network.last_end - START:.0f} virtual seconds")
+        took = self.network.last_end - START
+        prompt = all(fault.kind in PROMPT for fault in self._plan.faults)
+        if took > (SHORTEST if prompt else LONGEST):
+            self.found.append(f"the run took {took:.0f} virtual seconds")
         self._judge_relay()
         for host in self.network.hosts.values():
             if host.most_queued > MAX_QUEUED:

@@ -110,6 +110,12 @@ BENIGN = frozenset(
 """Faults that no transfer may fail of, within the sizes that `draw` gives them."""
 
 
+PROMPT = frozenset(
+    {Kind.SPLIT, Kind.DUPLICATE, Kind.JUNK, Kind.GUESS, Kind.CRAWL, Kind.NEIGHBOURS}
+)  # fmt: skip
+"""Faults that do not even hold a transfer up."""
+
+
 def is_harmless(plan: Plan) -> bool:
     """Say whether the transfer must succeed in spite of all faults."""
     lost = sum(_costs_a_request(fault) for fault in plan.faults)
@@ -241,9 +247,8 @@ def _number(chance: random.Random) -> int:
 
 
 def _byte(chance: random.Random, port: str, total: int) -> float:
-    """Pick a byte of a connection: near its beginning, near its end, or anywhere."""
+    """Pick a byte of a connection: near its beginning, about the receipt, or anywhere."""
     if port == "http":
         return chance.randrange(chance.choice((1, 400, 4_000)))
-    whole = total + 900
-    return chance.choice((chance.randrange(300), chance.randrange(whole), total + 300 * (total > 0)
-                          + chance.randrange(600)))  # fmt: skip
+    receipt = total + 470 + chance.randrange(160)
+    return chance.choice((chance.randrange(300), chance.randrange(total + 900), receipt))
