@@ -30,10 +30,10 @@ def pack(value: Any) -> bytes:
     return msgspec.msgpack.encode(value)
 
 
-def posts(sender: SenderStage, y: str, hh_k: str | None = None) -> None:
+def posts(sender: SenderStage, y: str, hh_k: str | None = None, *codes: str) -> None:
     """Answer the sender's X with *y*; it must end by the peer's fault, and prove nothing."""
     sender.post_y(Responder(y, hh_k or b64url_encode(os.urandom(32)), None))  # type: ignore[arg-type]
-    sender.fails("protocol_error", "wrong_code")
+    sender.fails(*(codes or ("protocol_error",)))
     expect(not sender.requests("h_k"), "it posted its proof")
     expect(not sender.early_links, "it dialled a data port")
 
@@ -461,7 +461,7 @@ def guessed_hash(sender: SenderStage) -> None:
     made = sender.respond()
     proof = bytearray(b64url_decode(made.hh_k))
     proof[7] ^= 1
-    posts(sender, made.y, b64url_encode(bytes(proof)))
+    posts(sender, made.y, b64url_encode(bytes(proof)), "wrong_code")
 
 
 @case(Part.SENDER, "sender-other-channel-proof", "PAKE-1", "KEY-2")
@@ -472,7 +472,7 @@ def other_channel(sender: SenderStage) -> None:
     name, sender.desk.channel = sender.desk.channel, "zzzz"
     made = sender.respond()
     sender.desk.channel = name
-    posts(sender, made.y, made.hh_k)
+    posts(sender, made.y, made.hh_k, "wrong_code")
 
 
 @case(Part.RECIPIENT, "recipient-other-code", "KEY-6", "WORDS-3", "WORDS-5")
