@@ -46,20 +46,34 @@ def test_a_signal_wakes_a_loop_that_waits_for_nothing_else(
 ) -> None:
     reactor, run, stop = loop
     got: list[Code] = []
+    late: list[int] = []
 
     def interrupt(code: Code) -> None:
         got.append(code)
+        stop()  # which by itself does not wake it
+
+    def give_up() -> None:
+        late.append(1)
         stop()
 
-    reactor.call_later(20, lambda: pytest.fail("the loop was not woken"))
     main = threading.main_thread().ident
     assert main is not None
     sent = threading.Thread(target=signal.pthread_kill, args=(main, number))
+    selector = reactor._selector  # type: ignore[attr-defined]
+    real = selector.select
+
+    def select(timeout: float | None = None) -> object:
+        if timeout and not sent.ident:  # it is decided: it will wait
+            sent.start()
+        return real(timeout)
+
+    selector.select = select
+    reactor.call_later(20, give_up)
     with interrupting(interrupt, reactor):
-        reactor.call_soon_threadsafe(sent.start)
         run()
     sent.join()
     assert got == [code]
+    assert not late
 
 
 def test_a_second_sigint_breaks_off_and_behind_the_end_both_do_nothing(
@@ -67,6 +81,7 @@ def test_a_second_sigint_breaks_off_and_behind_the_end_both_do_nothing(
 ) -> None:
     got: list[Code] = []
     descriptors = os.listdir("/proc/self/fd")
+    watched = set(loop[0]._selector.get_map())  # type: ignore[attr-defined]
     with interrupting(got.append, loop[0]):
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGINT)
@@ -79,3 +94,4 @@ def test_a_second_sigint_breaks_off_and_behind_the_end_both_do_nothing(
     assert len(got) == 3
     assert signal.set_wakeup_fd(-1) == -1
     assert os.listdir("/proc/self/fd") == descriptors
+    assert set(loop[0]._selector.get_map()) == watched  # type: ignore[attr-defined]
