@@ -10,8 +10,10 @@ from conformance.client import (
     offers,
     ports,
     records,
+    shares,
     tool,
     transfer,
+    words,
 )
 
 __all__ = [
@@ -21,7 +23,9 @@ __all__ = [
     "offers",
     "ports",
     "records",
+    "shares",
     "slow",
     "tool",
     "transfer",
+    "words",
 ]
