@@ -17,7 +17,7 @@ PATIENT = 400.0
 class Caller:
     """A node that says *parts* on one connection, one every *gap* seconds, and hears it out.
 
-    It hangs up once the other side does; *outstayed* is called where that takes too long.
+    It hangs up once the other side does, unless it is *rude*; else *outstays* is called in the end.
     """
 
     def __init__(
@@ -26,13 +26,16 @@ class Caller:
         port: int,
         parts: tuple[bytes, ...],
         gap: float,
-        outstayed: Callable[[], None],
+        outstays: Callable[[], None],
+        *,
+        rude: bool = False,
     ) -> None:
         self.finished = False
         self._to = io.Connect(CALL, host, port)
         self._parts = list(parts)
         self._gap = gap
-        self._outstayed = outstayed
+        self._outstays = outstays
+        self._rude = rude
         self._until = 0.0
         self._due: float | None = None
 
@@ -52,9 +55,11 @@ class Caller:
                 return (io.Read(CALL),)
             case io.Woke() if now.mono < self._until:
                 return self._next(now)
+            case io.Received() if self._rude:
+                return ()
             case io.Received() | io.Broken() | io.Woke():
                 if isinstance(event, io.Woke):
-                    self._outstayed()
+                    self._outstays()
                 self.finished = True
                 return (io.Close(CALL),)
         return ()

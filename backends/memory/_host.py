@@ -78,6 +78,11 @@ class Host:
         """How many connections are open."""
         return len(self._conns) + 2 * len(self._staples)
 
+    @property
+    def clients(self) -> set[str]:
+        """The names of the hosts that have connections here which are not stapled."""
+        return {conn.end.wire.client for conn in self._conns.values()}
+
     def start(self, node: io.Node, ports: tuple[int, ...] = ()) -> None:
         """Run *node*."""
         self.node = node

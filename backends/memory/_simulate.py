@@ -268,10 +268,13 @@ class Run:
         self._callers += 1
         host = self.network.host(f"caller{self._callers}", address)
         port = HTTP_PORT + (fault.port == "data")
-        host.start(Caller("relay", port, parts, fault.size, self._outstayed))
+        rude = self._chance.random() < 0.5
 
-    def _outstayed(self) -> None:
-        self.oracles.found.append("the relay lets a stranger stay")
+        def outstays() -> None:
+            if host.name in self.relay.host.clients:
+                self.oracles.found.append("the relay lets a stranger stay")
+
+        host.start(Caller("relay", port, parts, fault.size, outstays, rude=rude))
 
     def _requested(self, host: Host, data: bytes) -> None:
         if host.name not in self._requests:
