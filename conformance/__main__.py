@@ -7,6 +7,7 @@ arguments or a subject that cannot be started.
 from __future__ import annotations
 
 import argparse
+import itertools
 import shlex
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from conformance._report_html import html
 from conformance._report_json import as_json
 from conformance._report_junit import junit
 from conformance._report_text import summary, text
-from conformance._runner import Host, Result, run
+from conformance._runner import Host, Result, Verdict, run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,8 +82,14 @@ def _client(args: argparse.Namespace) -> int:
 
 
 def _judge(host: Host, args: argparse.Namespace, *parts: Part) -> int:
-    result = run(host, chosen(args.only, *parts))
-    return _report([result], args)
+    some = list(chosen(args.only, *parts))
+    heard = itertools.count(1)
+
+    def tell(verdict: Verdict) -> None:
+        sys.stderr.write(f"\r{next(heard)} of {len(some)}  {verdict.case.id[:40]:40}\r")
+
+    watched = sys.stderr.isatty()
+    return _report([run(host, some, tell) if watched else run(host, some)], args)
 
 
 def _project(args: argparse.Namespace) -> int:

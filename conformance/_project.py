@@ -1,6 +1,7 @@
 """All cases on this project's own backends: what `nox -s conformance` runs.
 
-Here nothing may be skipped: a case that a backend of ours cannot be judged by is a hole.
+Here nothing may be skipped: a case that a backend of ours cannot be judged by is a hole. What
+`conformance/pending.py` names is expected to fail, does not count, and fails the run if it passes.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from conformance._case import Grade, Part, chosen, enter
-from conformance._runner import Host, Result, run
+from conformance._case import Case, Grade, Part, chosen, enter
+from conformance._expect import apply
+from conformance._runner import Host, Result, Verdict, run
+from conformance.matrix import meetings
+from conformance.pending import PENDING
 from conformance.subjects import command
 from conformance.subjects.launch import BACKENDS, LaunchedRelays, backend
 from conformance.subjects.memory import MemoryRelays
 from conformance.subjects.memory_parties import MemoryParties
 
 MEMORY = "memory"
+MATRIX = "matrix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +38,8 @@ class Column:
 
     @property
     def total(self) -> int:
-        """How many cases there are."""
-        return len(self.result.verdicts)
+        """How many cases there are, but for those of features that are pending."""
+        return sum(not verdict.tolerated for verdict in self.result.verdicts)
 
 
 def columns(pattern: str = "*") -> Iterator[Column]:
@@ -49,7 +54,16 @@ def columns(pattern: str = "*") -> Iterator[Column]:
                 run(relays, chosen(pattern, Part.RELAY)),
                 run(parties, chosen(pattern, Part.SENDER, Part.RECIPIENT)),
             )
-        yield Column(name, _joined(name, results))
+        yield Column(name, apply(_joined(name, results), PENDING))
+    yield Column(MATRIX, Result(MATRIX, tuple(_met(pattern))))
+
+
+def _met(pattern: str) -> Iterator[Verdict]:
+    """The matrix, each meeting as a case of its own."""
+    for meeting in meetings(pattern):
+        case = Case(meeting.slug, Part.RECIPIENT, ("EXIT-1",), meeting.scenario)
+        grade = Grade.FAIL if meeting.detail else Grade.PASS
+        yield Verdict(case, grade, meeting.detail, meeting.seconds)
 
 
 def _hosts(name: str, stack: contextlib.ExitStack) -> tuple[Host | None, Host | None]:

@@ -23,7 +23,7 @@ h1 { font-size: 1.6rem; } h2 { margin-top: 2.5rem; } h3 { margin: 1.6rem 0 .4rem
 .counts b { font-size: 1.4rem; }
 details { border-bottom: 1px solid var(--line); padding: .35rem 0; }
 summary { cursor: pointer; display: grid; grid-template-columns: 7rem 1fr auto; gap: .8rem; }
-summary code { opacity: .65; font-size: .85rem; align-self: center; }
+summary > code { opacity: .65; font-size: .85rem; align-self: center; }
 blockquote { margin: .4rem 0 .4rem 7.8rem; padding-left: .8rem;
   border-left: 3px solid var(--line); }
 .seen { margin: .4rem 0 .4rem 7.8rem; overflow-wrap: anywhere; }
@@ -32,7 +32,7 @@ blockquote { margin: .4rem 0 .4rem 7.8rem; padding-left: .8rem;
 .bar .PASS { background: var(--pass); } .bar .FAIL { background: var(--fail); }
 .bar .NON-STRICT { background: var(--soft); } .bar .SKIPPED { background: var(--skip); }
 @media (max-width: 40rem) { summary { grid-template-columns: 6rem 1fr; }
-  summary code { display: none; } blockquote, .seen { margin-left: 0; } }
+  summary > code { display: none; } blockquote, .seen { margin-left: 0; } }
 """
 
 

@@ -166,6 +166,24 @@ def test_what_is_no_relay(command: str, says: str, capsys: pytest.CaptureFixture
     assert says in said
 
 
+def test_a_relay_that_dies_is_said_to_have_died(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "mortal.py"
+    script.write_text(
+        "import json, socket\n"
+        "listener = socket.create_server(('127.0.0.1', 0))\n"
+        "url = 'http://127.0.0.1:%d' % listener.getsockname()[1]\n"
+        "print(json.dumps({'event': 'listening', 'url': url}), flush=True)\n"
+        "listener.accept()\n"
+        "raise SystemExit('out of paper')\n"
+    )
+    command = f"{sys.executable} {script}"
+    assert main(["relay", "--command", command, "--only", "join-un*"]) == 1
+    out = capsys.readouterr().out
+    assert out.count("the relay ended with status 1; out of paper") == 2
+
+
 def test_nobody_listens_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["relay", "--url", f"http://{HOST}:1"]) == 2
     assert capsys.readouterr().err.startswith("conformance: ")

@@ -187,9 +187,7 @@ class RelayUnderTest:
         """A channel with a stapled data port, and the two ends of it."""
         sender, recipient = self.pair("proven")
         a, b = sender.dial(index), recipient.dial(index)
-        for link in (a, b):
-            answer = link.line()
-            expect(answer == "OK", f"a member's data connection was answered {answer!r}")
+        let_in(a, b)
         return sender, recipient, a, b
 
     def eventually(self, holds: Callable[[], object], within: float, sentence: str) -> None:
@@ -206,3 +204,10 @@ def good(reply: Reply) -> dict[str, Any]:
     """Return the body of a reply that must be 200."""
     expect(reply.status == 200, f"expected 200, got {reply}")
     return reply.data
+
+
+def let_in(*links: Link) -> None:
+    """Read the answers to members' data connections, which must be OK."""
+    for link in links:
+        answer = link.line()
+        expect(answer == "OK", f"a member's data connection was answered {answer!r}")

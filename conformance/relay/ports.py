@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from conformance._case import Part, case, expect, skip
-from conformance.relay._play import Link, Member, RelayUnderTest, good, nonce
+from conformance.relay._play import Link, Member, RelayUnderTest, good, let_in, nonce
 from conformance.relay.http import QUICK
 from conformance.subjects._pipe import Pipe
 
@@ -54,7 +54,7 @@ def lets_members_in(relay: RelayUnderTest) -> None:
     sender, recipient = relay.pair("proven")
     for index in range(len(sender.ports)):
         a, b = sender.dial(index), recipient.dial(index)
-        expect((a.line(), b.line()) == ("OK", "OK"), f"port {index} does not let them in")
+        let_in(a, b)
         _stapled(relay, sender)
         expect(a.quiet() and b.quiet(), "the relay wrote something of its own")
 
@@ -68,8 +68,8 @@ def any_split(relay: RelayUnderTest) -> None:
         line = sender.line()
         for at in range(0, len(line), step):
             link.pipe.send(line[at : at + step])
-        expect(link.line() == "OK", f"in parts of {step} it is not understood")
-    expect(recipient.dial().line() == "OK", "the other one gets in")
+        let_in(link)
+    let_in(recipient.dial())
 
 
 @case(Part.RELAY, "port-malformed", "PORT-2")
@@ -159,10 +159,10 @@ def early_bytes(relay: RelayUnderTest) -> None:
     for late in (0, 1):
         pair = relay.pair("proven")
         early = pair[1 - late].dial(more=b"behind the line, ")
-        expect(early.line() == "OK", "the first one gets in")
+        let_in(early)
         early.pipe.send(b"before the other, ")
         other = pair[late].dial(more=b"mine, ")
-        expect(other.line() == "OK", "the second one gets in")
+        let_in(other)
         early.pipe.send(b"after it")
         other.pipe.send(b"too")
         text = b"behind the line, before the other, after it"
@@ -175,11 +175,11 @@ def unread_until_stapled(relay: RelayUnderTest) -> None:
     """A connection that waits is read no further than its line."""
     sender, recipient = relay.pair("proven")
     link = sender.dial()
-    expect(link.line() == "OK", "it gets in")
+    let_in(link)
     sent = _swallowed(link.pipe)
     expect(sent < MOST, f"{sent >> 20} MiB were read with nobody there to get them")
     other = recipient.dial()
-    expect(other.line() == "OK", "the other one gets in")
+    let_in(other)
     digest = hashlib.sha256(other.read(sent)).digest()
     right = hashlib.sha256(PART * (sent // len(PART))).digest()
     expect(digest == right, "they arrive, but not all as they were sent")
@@ -208,11 +208,12 @@ def same_port_only(relay: RelayUnderTest) -> None:
     sender, recipient = relay.pair("proven")
     _two_ports(sender)
     a, b = sender.dial(0, b"over the wrong port"), recipient.dial(1)
-    expect((a.line(), b.line()) == ("OK", "OK"), "both get in")
+    let_in(a, b)
     expect(sender.look()["stapled"] is False, "different ports were stapled")
     expect(a.quiet() and b.quiet(), "bytes went from one port to another")
     right = recipient.dial(0)
-    expect(right.line() == "OK" and right.read(4) == b"over", "on the right port they arrive")
+    let_in(right)
+    expect(right.read(4) == b"over", "on the right port they arrive")
     expect(b.quiet(), "the other port got something too")
 
 
@@ -222,13 +223,15 @@ def one_of_each_role(relay: RelayUnderTest) -> None:
     for index in (0, 1):
         pair = relay.pair("proven")
         older = pair[index].dial(more=b"old")
-        expect(older.line() == "OK" and older.quiet(), "the first one waits")
+        let_in(older)
+        expect(older.quiet(), "the first one waits")
         newer = pair[index].dial(more=b"new")
-        expect(newer.line() == "OK", "the second one gets in")
+        let_in(newer)
         expect(older.gone(), "the older one is not closed")
         expect(pair[index].look()["stapled"] is False, "a member was stapled with itself")
         other = pair[1 - index].dial()
-        expect(other.line() == "OK" and other.read(3) == b"new", "the newer one is stapled")
+        let_in(other)
+        expect(other.read(3) == b"new", "the newer one is stapled")
 
 
 @case(Part.RELAY, "port-channels-apart", "PORT-7")
@@ -236,7 +239,7 @@ def channels_apart(relay: RelayUnderTest) -> None:
     """Connections of different channels are not stapled."""
     (one, _), (_, two) = relay.pair("proven"), relay.pair("proven")
     a, b = one.dial(more=b"for my own channel"), two.dial()
-    expect((a.line(), b.line()) == ("OK", "OK"), "both get in")
+    let_in(a, b)
     states = one.look()["stapled"], two.look()["stapled"]
     expect(states == (False, False), "two channels were stapled")
     expect(a.quiet() and b.quiet(), "bytes went from one channel to another")
@@ -251,11 +254,12 @@ def again_while_stapled(relay: RelayUnderTest) -> None:
         a.pipe.send(b"x")
         expect(b.read(1) == b"x", "the stapling carries bytes")
         again = member.dial(more=b"again")
-        expect(again.line() == "OK", "the member gets in again")
+        let_in(again)
         expect(a.gone() and b.gone(), "the old pair goes on")
         expect(member.look()["stapled"] is True, "`stapled` did not stay true")
         redialled = other.dial()
-        expect(redialled.line() == "OK" and redialled.read(5) == b"again", "the new pair carries")
+        let_in(redialled)
+        expect(redialled.read(5) == b"again", "the new pair carries")
         counts = member.look()["staplings"]
         expect(counts == {str(member.ports[0]): 2}, f"two staplings are counted as {counts}")
 
@@ -266,7 +270,7 @@ def stapled_stays(relay: RelayUnderTest) -> None:
     sender, recipient = relay.pair("proven")
     web = sender.wait(sender.look()["seq"])
     a, b = sender.dial(), recipient.dial()
-    expect((a.line(), b.line()) == ("OK", "OK"), "both get in")
+    let_in(a, b)
     expect(good(web.read())["stapled"] is True, "the wait did not end with the stapling")
     for link in (a, b):
         link.pipe.close()
@@ -282,7 +286,7 @@ def counts_each_port(relay: RelayUnderTest) -> None:
     sender, recipient, a, b = relay.stapled()
     _two_ports(sender)
     c, d = sender.dial(1), recipient.dial(1)
-    expect((c.line(), d.line()) == ("OK", "OK"), "both get in")
+    let_in(c, d)
     c.pipe.send(b"two")
     a.pipe.send(b"one")
     expect(b.read(3) == b"one" and d.read(3) == b"two", "each port carries its own bytes")
@@ -313,10 +317,12 @@ def early_half_close(relay: RelayUnderTest) -> None:
     """A direction that ended before the stapling still delivers its bytes and its end."""
     sender, recipient, a, b = relay.stapled()
     c = sender.dial(more=b"all of it")
-    expect(c.line() == "OK" and a.gone() and b.gone(), "the new connection replaces the pair")
+    let_in(c)
+    expect(a.gone() and b.gone(), "the new connection replaces the pair")
     d = recipient.dial()
     c.pipe.half_close()
-    expect(d.line() == "OK" and d.read(10) == b"all of it", "the bytes and the end arrive")
+    let_in(d)
+    expect(d.read(10) == b"all of it", "the bytes and the end arrive")
     d.pipe.send(b"back")
     expect(c.read(4) == b"back", "the other direction is open")
 
@@ -342,5 +348,5 @@ def peer_vanishes(relay: RelayUnderTest) -> None:
     expect(b.gone(), "the other end goes on")
     b.pipe.close()
     c, d = sender.dial(more=b"new"), recipient.dial()
-    expect((c.line(), d.line()) == ("OK", "OK"), "both get in again")
+    let_in(c, d)
     expect(d.read(3) == b"new", "the new pair carries bytes")

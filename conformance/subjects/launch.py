@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from conformance._case import Case, Need, skip
+from conformance._case import Case, Need, UnmetError, skip
 from conformance.relay._play import RelayUnderTest
 from conformance.subjects._pipe import SocketNet
 
@@ -32,7 +32,8 @@ _START = 20.0
 """Seconds that a relay may take to say where it listens."""
 _STOP = 5.0
 """Seconds that it may take to end after SIGTERM."""
-
+_LAST_WORDS = 0.5
+"""Seconds that a relay whose connection broke may take to end, if that is why it broke."""
 
 Flags = tuple[tuple[str, str], ...]
 
@@ -79,6 +80,14 @@ class Process:
             if isinstance(event, dict) and event.get("event") == "listening":
                 return event
 
+    def ended(self, patience: float = 0.0) -> str:
+        """Return what it said in the end, if it has ended by itself, or does within *patience*."""
+        try:
+            status = self._child.wait(patience)
+        except subprocess.TimeoutExpired:
+            return ""
+        return f"the relay ended with status {status}{self._said()}"
+
     def stop(self) -> None:
         """End it, and wait until it has."""
         self._child.terminate()
@@ -98,8 +107,12 @@ class Process:
         self._lines.put(b"")
 
     def _trouble(self, what: str) -> LaunchError:
+        return LaunchError(what + self._said())
+
+    def _said(self) -> str:
+        """Return the end of what it wrote to standard error, if anything."""
         said = self._errors.read_text("utf-8", "replace").strip()[-300:]
-        return LaunchError(f"{what}; {said}" if said else what)
+        return f"; {said}" if said else ""
 
 
 class LaunchedRelays:
@@ -130,34 +143,47 @@ class LaunchedRelays:
 
     def check(self) -> SocketNet:
         """Start the relay without limits of a case; return the way to it. Raises LaunchError."""
-        return self._net("", ())
+        return self._running_for("", ())[1]
 
     @contextmanager
     def subject(self, case: Case) -> Iterator[RelayUnderTest]:
         """See `Host`. A relay that does not start with the case's flags cannot be judged by it."""
         try:
-            net = self._net(case.id if Need.FLOOD in case.needs else "", case.flags)
+            process, net = self._running_for(
+                case.id if Need.FLOOD in case.needs else "", case.flags
+            )
         except LaunchError as error:
             skip(f"it does not start with {dict(case.flags)}: {error}")
         token = TOKEN if any(flag == "--token-file" for flag, _ in case.flags) else None
-        with RelayUnderTest(net, token) as relay:
-            yield relay
+        try:
+            with RelayUnderTest(net, token) as relay:
+                yield relay
+        except (UnmetError, OSError):
+            ended = process.ended(_LAST_WORDS)
+            if ended:
+                raise UnmetError(f"{ended} (by this case, or by one beside it)") from None
+            raise
 
-    def _net(self, alone: str, flags: Flags) -> SocketNet:
-        """Return the way to the process of these flags; *alone* keeps it apart from others."""
+    def _running_for(self, alone: str, flags: Flags) -> tuple[Process, SocketNet]:
+        """Return the process of these flags, a new one where it has ended, and the way to it.
+
+        *alone* keeps it apart from others of the same flags.
+        """
         key = (alone, flags)
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
             if key in self._failed:
                 raise self._failed[key]
+            if key in self._running and self._running[key][0].ended():
+                self._running.pop(key)[0].stop()
             if key not in self._running:
                 try:
                     self._running[key] = self._start(flags)
                 except LaunchError as error:
                     self._failed[key] = error
                     raise
-            return self._running[key][1]
+            return self._running[key]
 
     def _start(self, flags: Flags) -> tuple[Process, SocketNet]:
         given = {"--host": _HOST, "--port": "0", "--data-ports": "0,0", **dict(flags)}
