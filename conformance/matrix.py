@@ -5,12 +5,13 @@ What is judged is what two people see: the files are whole and the same, or both
 
 from __future__ import annotations
 
+import fnmatch
 import itertools
 import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ _TREE: dict[str, bytes] = {
 }
 
 
+Play = Callable[["Table"], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Meeting:
     """One transfer: who took part, what was tried, and what was wrong, or nothing."""
@@ -43,14 +47,20 @@ class Meeting:
     relay: str
     sender: str
     recipient: str
-    scenario: str
+    scenario: Play
     detail: str = ""
     seconds: float = 0.0
 
     @property
-    def name(self) -> str:
-        """Who met where, for a report."""
-        return f"{self.sender} to {self.recipient} over {self.relay}: {self.scenario}"
+    def slug(self) -> str:
+        """A name for a report."""
+        return slug(self.relay, self.sender, self.recipient, self.scenario)
+
+
+def slug(relay: str, sender: str, recipient: str, scenario: Play) -> str:
+    """Name a meeting: what happens, from whom, to whom, over which relay."""
+    what = scenario.__name__.replace("_", "-")
+    return f"matrix-{what}-from-{sender}-to-{recipient}-over-{relay}"
 
 
 class Table:
@@ -160,13 +170,19 @@ def declined(table: Table) -> None:
     expect(tree(table.out) == {"outgoing/a.txt": b"old"}, "the file was touched")
 
 
-Play = Callable[[Table], None]
 SCENARIOS: tuple[Play, ...] = (folder, other_curve, wrong_code, declined)
 
 
-def meetings(names: Sequence[str] = ()) -> Iterator[Meeting]:
-    """Let all backends of *names* (by default those that are there) meet, several at a time."""
-    found = [*names] or [name for name in BACKENDS if backend(name)]
+def meetings(pattern: str = "*") -> Iterator[Meeting]:
+    """Let all backends that are there meet, several at a time, where the slug fits *pattern*."""
+    found = [name for name in BACKENDS if backend(name)]
+    tasks = [
+        task
+        for task in itertools.product(found, found, found, SCENARIOS)
+        if fnmatch.fnmatchcase(slug(*task), pattern)
+    ]
+    if not tasks:
+        return
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="croc-matrix-")))
         relays = {name: stack.enter_context(_relay(name, scratch)) for name in found}
@@ -179,7 +195,6 @@ def meetings(names: Sequence[str] = ()) -> Iterator[Meeting]:
             table = Table(relays[relay], parties[sender], parties[recipient], place)
             return _judge(table, (relay, sender, recipient), scenario)
 
-        tasks = itertools.product(found, found, found, SCENARIOS)
         futures = [pool.submit(meet, number, *task) for number, task in enumerate(tasks)]
         for future in futures:
             yield future.result()
@@ -194,7 +209,7 @@ def _judge(table: Table, who: tuple[str, str, str], scenario: Play) -> Meeting:
         detail = str(error) or type(error).__name__
     finally:
         table.close()
-    return Meeting(*who, scenario.__name__, detail, time.monotonic() - begun)
+    return Meeting(*who, scenario, detail, time.monotonic() - begun)
 
 
 @contextmanager
