@@ -50,7 +50,9 @@ BROKEN_BY = {
         Kind.RESET, Kind.DROP, Kind.TRUNCATE, Kind.FLIP, Kind.RESTART, Kind.NAT, Kind.CRASH,
         Kind.INTERRUPT, Kind.DELAY, Kind.LAG,
     },
-    Code.RELAY_UNREACHABLE: {Kind.REFUSE, Kind.LOSE, Kind.RESTART, Kind.DELAY},
+    Code.RELAY_UNREACHABLE: {
+        Kind.REFUSE, Kind.LOSE, Kind.RESTART, Kind.DELAY, Kind.LAG, Kind.DROP, Kind.RESET, Kind.NAT,
+    },
 }  # fmt: skip
 """Which faults a failure may come of; one that is not named here may come of any."""
 
