@@ -94,6 +94,22 @@ def test_a_bad_argument_is_told_at_once(tmp_path: Path, where: str) -> None:
     assert caught.value.failure.hint
 
 
+@pytest.mark.parametrize("path", ["", b""])
+def test_an_empty_argument_is_not_the_current_folder(path: str | bytes, tmp_path: Path) -> None:
+    with pytest.raises(LocalFileError, match="An empty path names nothing"):
+        FileSource([tmp_path, path])
+
+
+@pytest.mark.parametrize("again", ["a", "b/../a", "./a"])
+def test_an_argument_that_is_named_twice(
+    again: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").touch()
+    with pytest.raises(LocalFileError, match='/a" is named twice'):
+        FileSource(["a", again])
+
+
 @unprivileged
 def test_an_unreadable_argument_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "a").touch(0o000)

@@ -248,11 +248,15 @@ def _named(paths: Sequence[bytes]) -> dict[bytes, bytes]:
         raise LocalFileError("There is nothing to send.", "Name a file or a folder.")
     tops: dict[bytes, bytes] = {}
     folded: dict[str, bytes] = {}
+    if b"" in paths:  # the system would take it for the current folder
+        raise LocalFileError("An empty path names nothing.", "Name a file or a folder.")
     for path in map(os.path.abspath, paths):
         name = os.path.basename(path)
         if not name:
             raise LocalFileError("The topmost folder has no name.", "Name a folder below it.")
         earlier = folded.setdefault(fold(name.decode("utf-8", "surrogateescape")), path)
+        if earlier == path and earlier is not path:
+            raise LocalFileError(f'"{show(path)}" is named twice.', "Name it once.")
         if earlier is not path:
             raise LocalFileError(
                 f'"{show(earlier)}" and "{show(path)}" would arrive under one name.',
