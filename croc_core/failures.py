@@ -19,7 +19,7 @@ def timed_out(what: str, *, burnt: bool = False) -> Failure:
 
 def interrupted(code: Code, *, burnt: bool = False) -> Failure:
     """The person or a signal ended the run."""
-    hint = NEW_CODE if burnt else "Nothing that arrived is lost."
+    hint = NEW_CODE if burnt else "To try again, the sender makes a new code."
     return Failure(code, Party.LOCAL, "Stopped before the end.", hint)
 
 
@@ -30,6 +30,22 @@ def unreachable(cause: str) -> Failure:
         Party.RELAY,
         f"The relay cannot be reached: {cause}.",
         "Check its address (--relay or CROC_RELAY) and the network.",
+    )
+
+
+def relay_silent(*, burnt: bool = False) -> Failure:
+    """The relay answered before, and does not any more."""
+    hint = NEW_CODE if burnt else "Check that it still runs, and the network; then start again."
+    return Failure(Code.RELAY_UNREACHABLE, Party.RELAY, "The relay does not answer any more.", hint)
+
+
+def curve_unasked(curve: str) -> Failure:
+    """The sender's curve is none that this side takes unasked."""
+    return Failure(
+        Code.DECLINED,
+        Party.LOCAL,
+        f"The sender uses the curve {curve}, which has to be asked for by both sides.",
+        f"Agree with the sender: --curve {curve} here, or another curve there.",
     )
 
 

@@ -373,14 +373,18 @@ def _closed(role: Role, reason: str) -> Failure:
 
 
 def request_trouble(
-    event: Input, what: str, *, first: bool = False, burnt: bool = False
+    event: Input, what: str | None = None, *, first: bool = False, burnt: bool = False
 ) -> Ending | NoAnswer | None:
-    """What every state that waits for the relay makes of inputs other than its answer."""
+    """What every state that waits for the relay makes of inputs other than its answer.
+
+    *what* is what the relay's answers are to bring; None where they alone are waited for.
+    """
     match event:
         case Unanswered(refused, cause):
             return Unreachable(failures.unreachable(cause)) if first and refused else NoAnswer()
         case Woke():
-            return TimedOut(failures.timed_out(what, burnt=burnt))
+            silent = failures.relay_silent(burnt=burnt)
+            return TimedOut(silent if what is None else failures.timed_out(what, burnt=burnt))
         case Interrupted(code):
             return CalledOff(failures.interrupted(code, burnt=burnt))
     return None

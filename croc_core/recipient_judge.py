@@ -15,7 +15,7 @@ from croc_core.errors import LocalProtocolError, RemoteProtocolError
 from croc_core.handshake import Policy, VersionMismatch, commits, proves, respond
 from croc_core.machine import Machine
 from croc_core.messages import Accept, Manifest, OfferEnd, Open, PiecesEnd
-from croc_core.pake import Suite
+from croc_core.pake import ALLOWED, HISTORIC, Suite
 from croc_core.pake import suite as suite_named
 from croc_core.party import (
     RETRY,
@@ -71,6 +71,7 @@ from croc_core.recipient_states import (
     Begun,
     Closed,
     Closing,
+    CurveUnasked,
     Deciding,
     Finishing,
     Greeting,
@@ -162,7 +163,7 @@ def _idle(context: RecipientContext, _: Idle, event: Input) -> object | None:
 
 def _joining(context: RecipientContext, _: Joining, event: Input) -> object | None:
     if not isinstance(event, Replied):
-        return request_trouble(event, "the relay", first=True)
+        return request_trouble(event, first=True)
     joined = answer(event, wire.Joined, Role.RECIPIENT, burnt=False)
     if not isinstance(joined, wire.Joined):
         return joined
@@ -187,6 +188,9 @@ def _awaiting_x(context: RecipientContext, state: AwaitingX, event: Input) -> ob
     policy = context.policy
     if context.curve is not None:
         policy = Policy((context.curve,), policy.aeads, policy.verify)
+    if state.curve not in policy.suites:
+        known = state.curve in (*ALLOWED, *HISTORIC)  # else the word is the relay's
+        return CurveUnasked(failures.curve_unasked(state.curve if known else "it chose"))
     try:
         made = respond(
             context.suite,
@@ -214,7 +218,7 @@ def _word(event: Replied) -> str:
 
 def _answering(_: RecipientContext, state: Answering, event: Input) -> object | None:
     if not isinstance(event, Replied):
-        return request_trouble(event, "the relay", burnt=True)
+        return request_trouble(event, burnt=True)
     found = answer(event, wire.State, Role.RECIPIENT, burnt=True)
     if not isinstance(found, wire.State):
         return found

@@ -154,6 +154,12 @@ class NothingYet(Value, frozen=True):
     after: float
 
 
+class CurveUnasked(Ending, frozen=True):
+    """The sender's curve is none that this side takes."""
+
+    reason = Reason.DECLINED
+
+
 class XGood(Value, frozen=True):
     """X is what it must be; Y, k and H(H(k)) are made."""
 

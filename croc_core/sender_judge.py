@@ -154,7 +154,7 @@ def _request(context: SenderContext, channel: str | None) -> Any:
 
 def _opening(context: SenderContext, state: Opening, event: Input, _: Moment) -> object | None:
     if not isinstance(event, Replied):
-        return request_trouble(event, "the relay", first=True)
+        return request_trouble(event, first=True)
     joined = answer(event, wire.Joined, Role.SENDER, burnt=False)
     if not isinstance(joined, wire.Joined):
         return joined
@@ -173,7 +173,7 @@ def _publishing(
     context: SenderContext, state: Publishing, event: Input, _: Moment
 ) -> object | None:
     if not isinstance(event, Replied):
-        return request_trouble(event, "the relay")
+        return request_trouble(event)
     found = answer(event, wire.State, Role.SENDER, burnt=False)
     if not isinstance(found, wire.State):
         return found
@@ -188,7 +188,7 @@ def _awaiting_answer(
 ) -> object | None:
     if not isinstance(event, Replied):
         late = now.mono >= state.until
-        return request_trouble(event, "the other side to join" if late else "the relay")
+        return request_trouble(event, "the other side to join" if late else None)
     found = answer(event, wire.State, Role.SENDER, burnt=False)
     if isinstance(found, ChannelGone):
         return Forgotten(_request(context, state.seat.channel))
@@ -210,7 +210,7 @@ def _awaiting_answer(
 
 def _proving(_: SenderContext, state: Proving, event: Input, __: Moment) -> object | None:
     if not isinstance(event, Replied):
-        return request_trouble(event, "the relay")
+        return request_trouble(event)
     found = answer(event, wire.State, Role.SENDER, burnt=False)
     if not isinstance(found, wire.State):
         return found

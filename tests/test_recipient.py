@@ -337,8 +337,12 @@ def test_HEAD_4_the_policy_and_the_curve_of_the_person() -> None:
     assert isinstance(means(ASKING_X, state(), curve="x25519"), rs.XGood)
     for more in ({"curve": "p256"}, {"policy": Policy(suites=("p256",))}):
         refused = means(ASKING_X, state(), **more)
-        assert isinstance(refused, PeerBroke)
-        assert "was not asked for here" in refused.failure.message
+        assert isinstance(refused, rs.CurveUnasked)
+        assert refused.failure.code is Code.DECLINED
+        assert "curve x25519" in refused.failure.message
+        assert "--curve x25519" in refused.failure.hint
+    unknown = rs.AwaitingX(ASKING_X.seat, "evilcurve", 0)
+    assert "evilcurve" not in str(means(unknown, state(curve="evilcurve")).failure)
     good = means(ASKING_X, state(), curve="x25519", policy=Policy(aeads=("chacha20poly1305",)))
     assert good.responder.session.aead == "chacha20poly1305"
     asked = means(ASKING_X, state(), curve="x25519", policy=Policy(verify=True))

@@ -277,7 +277,8 @@ def test_what_an_input_means(where: object, event: Input, kind: type[Any]) -> No
 @pytest.mark.parametrize(
     ("where", "event", "code", "party"),
     [
-        (OPENING, Woke(), Code.TIMEOUT, Party.PEER),
+        (OPENING, Woke(), Code.RELAY_UNREACHABLE, Party.RELAY),
+        (STAPLING, Woke(), Code.TIMEOUT, Party.PEER),
         (OPENING, Interrupted(Code.SIGTERM), Code.SIGTERM, Party.LOCAL),
         (OPENING, Unanswered(True, "c"), Code.RELAY_UNREACHABLE, Party.RELAY),
         (OPENING, error(401, "token"), Code.RELAY_REFUSED, Party.RELAY),
@@ -317,7 +318,9 @@ def test_the_other_side_says_why_it_stops() -> None:
 
 
 def test_a_late_answer_of_the_relay_names_what_was_waited_for() -> None:
-    assert "the relay" in means(AWAITING, Woke()).failure.message
+    silent = means(AWAITING, Woke()).failure
+    assert (silent.code, silent.party) == (Code.RELAY_UNREACHABLE, Party.RELAY)
+    assert "relay does not answer" in silent.message
     late = interpret(context(), AWAITING, Woke(), Moment(2000.0, 0))
     assert isinstance(late, TimedOut)
     assert "other side to join" in late.failure.message
