@@ -124,7 +124,9 @@ class Stage:
     # ---- the subject
 
     def launch(self, environment: Mapping[str, str]) -> None:
-        """Start the subject."""
+        """Start the subject, once more after it has ended."""
+        if self.run is not None:
+            self.run.kill()
         relay = f"http://{self.net.host}:{self.net.ports[0]}"
         common = {"CROC_CONFORMANCE": "1", "CROC_RELAY": relay, "CROC_ROLE": self.role}
         self.run = self._start(self.role, {**common, **environment})
@@ -221,6 +223,10 @@ class Stage:
         raise UnmetError(f"it ended where {what} was awaited: {self.last_words()}")
 
     # ---- the relay
+
+    def restart_relay(self) -> None:
+        """Lose all memory of the channel, as a relay does that has crashed."""
+        self.desk = Desk(self.net.ports[1:])
 
     def serve(self, rest: float | None) -> None:
         """Look at all that has come; with *rest* everything that is on its way, too."""

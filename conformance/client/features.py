@@ -29,6 +29,8 @@ from croc_core.messages import (
 from croc_core.values import Role
 
 DATA = bytes(range(256)) * 4000
+LARGE = bytes(range(256)) * 100_000
+"""More than systems hold of a stream that nobody reads."""
 SOON = 8.0
 BLOCK = 4 << 20
 
@@ -36,10 +38,11 @@ BLOCK = 4 << 20
 def _lost(party: Party) -> Talk:
     """Bring a transfer to its middle, and lose connection 0."""
     if isinstance(party, SenderStage):
-        party.begin({"a.bin": DATA})
+        party.begin({"a.bin": LARGE})
         talk = party.seal()
         party.accept(talk, party.offer(talk))
         talk.hear("its first piece")
+        talk.link.conn.unread = True
     else:
         assert isinstance(party, RecipientStage)
         party.begin()
@@ -77,10 +80,10 @@ def sender_continues(sender: SenderStage) -> None:
     expect(heard.kind in (Continue.type, Manifest.type), f"it sent type {heard.kind:#x}")
     if heard.kind == Continue.type:
         tid = heard.message.tid  # type: ignore[attr-defined]
-        talk.say(Want(tid, (Range(0, 1000, len(DATA) - 1000),), False))
+        talk.say(Want(tid, (Range(0, 1000, len(LARGE) - 1000),), False))
         pieces, _ = sender.pieces(talk)
         expect(pieces[0].offset == 1000, f"it sends from {pieces[0].offset} on")
-        expect(b"".join(one.plain for one in pieces) == DATA[1000:], "other bytes than wanted")
+        expect(b"".join(one.plain for one in pieces) == LARGE[1000:], "other bytes than wanted")
 
 
 @case(Part.RECIPIENT, "recipient-wants-rest", "REDIAL-5", limit=60)
@@ -269,7 +272,7 @@ def recipient_resumes(recipient: RecipientStage) -> None:
     recipient.desk.closed = "sender", "cancelled"
     talk.link.conn.reset()
     recipient.ends(20)
-    recipient.desk.__init__(recipient.net.ports[1:])  # type: ignore[misc]
+    recipient.restart_relay()
     recipient.desk.open("x25519")
     recipient.asked.clear()
     recipient.launch({"CROC_OUT": str(recipient.out), "CROC_CODE": "k7w2-otter-lemon-violin"})

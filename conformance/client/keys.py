@@ -74,7 +74,7 @@ def default_curve(sender: SenderStage) -> None:
 def historic_curve(recipient: RecipientStage) -> None:
     """A recipient takes no part in a historic curve that its person did not name."""
     recipient.desk.open("siec")
-    reads(recipient, recipient.start().x, "protocol_error", "relay_refused")
+    reads(recipient, recipient.start().x, "protocol_error", "relay_refused", "declined")
 
 
 @case(Part.RECIPIENT, "recipient-curve-asked", "HEAD-4", "JOIN-6")
@@ -83,7 +83,7 @@ def curve_asked(recipient: RecipientStage) -> None:
     recipient.desk.open("x25519")
     recipient.begin(CROC_CURVE="p256")
     recipient.desk.put(x=recipient.start().x)
-    recipient.fails("relay_refused", "protocol_error")
+    recipient.fails("relay_refused", "protocol_error", "declined")
     expect(not recipient.requests("y"), "it answered on another curve")
 
 
@@ -108,7 +108,7 @@ def sender_fresh(sender: SenderStage) -> None:
     """A sender whose channel vanished opens it again with sid, commit and share that are new."""
     sender.begin()
     first, share = unframed(sender.x())
-    sender.desk.__init__(sender.net.ports[1:])  # type: ignore[misc]
+    sender.restart_relay()
     sender.until(lambda: len(sender.requests("x")) > 1 or None, "its second x", 20)
     joins = sender.requests("role", path="/join")
     expect(joins[-1].body.get("channel") == sender.desk.channel, "it opened another name")

@@ -135,7 +135,7 @@ class MemoryRun:
         self._lines: list[bytes] = []
         self._failure: Failure | None = None
         self._session: Session | None = None
-        self._host = net.network.host(f"the {role}")
+        self._host = net.network.host(f"{role} {len(net.network.hosts)}")
         try:
             self._session = session = _session(role, environment)
         except ValueError as error:
