@@ -34,9 +34,9 @@ def unreachable(cause: str) -> Failure:
 
 
 def relay_silent(*, burnt: bool = False) -> Failure:
-    """The relay answered before, and does not any more."""
+    """The relay can be reached, or could be before, and does not answer."""
     hint = NEW_CODE if burnt else "Check that it still runs, and the network; then start again."
-    return Failure(Code.RELAY_UNREACHABLE, Party.RELAY, "The relay does not answer any more.", hint)
+    return Failure(Code.TIMEOUT, Party.RELAY, "The relay does not answer.", hint)
 
 
 def curve_unasked(curve: str) -> Failure:

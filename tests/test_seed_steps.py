@@ -370,8 +370,7 @@ def test_WORDS_5_a_run_that_used_the_words_is_told_so() -> None:
         when(world, "recipient", state, lambda w=world: setattr(w, "fault", lambda *_: "lost"))  # type: ignore[misc]
         world.run()
         failure = failure_of(world.recipient)
-        silent = Code.RELAY_UNREACHABLE if state == "Answering" else Code.TIMEOUT
-        assert (failure.code, failure.hint) == (silent, NEW_CODE)
+        assert (failure.code, failure.hint) == (Code.TIMEOUT, NEW_CODE)
 
 
 def _answer(world: World, reply: Replied) -> None:
@@ -585,7 +584,7 @@ def test_a_relay_that_forgets_again_and_again_gains_no_time() -> None:
 
     world.sender.machine.entered = fresh
     world.run()
-    assert failure_of(world.sender).code in (Code.TIMEOUT, Code.RELAY_UNREACHABLE)
+    assert failure_of(world.sender).code is Code.TIMEOUT
     assert world.now <= began + PATIENCE.meeting + 5
     assert len(world.sender.desk.posts) < 3 * 2 * PATIENCE.meeting + 20, (
         "no pause between the tries"

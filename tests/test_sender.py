@@ -277,7 +277,7 @@ def test_what_an_input_means(where: object, event: Input, kind: type[Any]) -> No
 @pytest.mark.parametrize(
     ("where", "event", "code", "party"),
     [
-        (OPENING, Woke(), Code.RELAY_UNREACHABLE, Party.RELAY),
+        (OPENING, Woke(), Code.TIMEOUT, Party.RELAY),
         (STAPLING, Woke(), Code.TIMEOUT, Party.PEER),
         (OPENING, Interrupted(Code.SIGTERM), Code.SIGTERM, Party.LOCAL),
         (OPENING, Unanswered(True, "c"), Code.RELAY_UNREACHABLE, Party.RELAY),
@@ -319,7 +319,7 @@ def test_the_other_side_says_why_it_stops() -> None:
 
 def test_a_late_answer_of_the_relay_names_what_was_waited_for() -> None:
     silent = means(AWAITING, Woke()).failure
-    assert (silent.code, silent.party) == (Code.RELAY_UNREACHABLE, Party.RELAY)
+    assert (silent.code, silent.party) == (Code.TIMEOUT, Party.RELAY)
     assert "relay does not answer" in silent.message
     late = interpret(context(), AWAITING, Woke(), Moment(2000.0, 0))
     assert isinstance(late, TimedOut)
