@@ -17,8 +17,13 @@ from tests.explorer.story import report
 APART, TOGETHER = (False,), (True,)
 """The two parties have an address each, or share one."""
 SHORT = ((Bounds(faults=2, outsider=2), APART), (Bounds(faults=1, outsider=2), TOGETHER))
-DEEP = ((Bounds(faults=4, outsider=4), APART + TOGETHER),)
-DEEP_LIMIT = 2_500_000
+DEEP = (
+    (Bounds(faults=4, outsider=0, mortal=False), APART),
+    (Bounds(faults=3, outsider=1), APART),
+    (Bounds(faults=4, outsider=4), APART + TOGETHER),
+)
+"""Some 14, 8 and 2 million states; the first two see their whole space, the last is cut."""
+DEEP_LIMITS = (sys.maxsize, sys.maxsize, 500_000)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,15 +35,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--outsider", type=int, help="things that the outsider gets done")
     parser.add_argument("--limit", type=int, help="states after which no more faults come")
     given = parser.parse_args(arguments)
-    limit = given.limit or (DEEP_LIMIT if given.deep else sys.maxsize)
-    searches = [] if given.liar else list(DEEP if given.deep else SHORT)
+    limits = DEEP_LIMITS if given.deep else (sys.maxsize,) * len(SHORT)
+    searches = zip(DEEP if given.deep else SHORT, limits, strict=True)
     searched: list[Found] = []
-    for bounds, homes in searches:
+    for (bounds, homes), limit in () if given.liar else searches:
         if given.faults is not None:
             bounds = bounds._replace(faults=given.faults)
         if given.outsider is not None:
             bounds = bounds._replace(outsider=given.outsider)
-        searched.append(explore(bounds, limit=limit, homes=homes))
+        searched.append(explore(bounds, limit=given.limit or limit, homes=homes))
         print(report(searched[-1]), end="\n\n", flush=True)
     searched.append(explore_lies())
     print(f"A relay that lies, without further faults: {report(searched[-1])}", end="\n\n")
