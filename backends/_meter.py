@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from croc_core.events import Progress
 from croc_core.incoming import Reader
+from croc_core.party_io import Moved
 
 TICK = 0.2
 """How often a running data connection is looked at, in seconds."""
@@ -54,18 +55,19 @@ class Meter:
         """How long the pieces, or else the records, have been going."""
         return round(now - self._began, 3)
 
-    def tick(self, reader: Reader, now: float) -> tuple[bool, Progress | None]:
-        """Say whether bytes moved since the last tick, and what to show of it."""
+    def tick(self, reader: Reader, now: float) -> tuple[Moved | None, Progress | None]:
+        """Say what moved since the last tick, and what to show of it."""
         if self._next is None or now < self._next:
-            return False, None
+            return None, None
         moved = 0 if self._moved is None else self._moved()
-        before, self._seen = self._seen, (reader.received, moved)
+        before, self._seen = self._seen, (reader.genuine, moved)
         if self._moved is not None:
             rate = (moved - before[1]) / max(now - self._at, 1e-6)
             fresh = self._rate == 0.0
             self._rate = rate if fresh else self._rate + _SMOOTH * (rate - self._rate)
         self._next, self._at = now + TICK, now
-        return self._seen != before, None if self._moved is None else self._progress(moved)
+        told = None if self._seen == before else Moved(files=moved != before[1])
+        return told, None if self._moved is None else self._progress(moved)
 
     def _progress(self, moved: int) -> Progress:
         eta = None

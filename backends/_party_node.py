@@ -90,7 +90,7 @@ class PartyNode:
         self._inputs += () if answer is None else (answer,)
         if self._link is not None:
             moved, progress = self._meter.tick(self._link.reader, now.mono)
-            self._inputs += (p.Moved(),) if moved else ()
+            self._inputs += () if moved is None else (moved,)
             effects += (Tell(progress),) if progress is not None else ()
             effects += self._link.still_here(now.mono)
         self._inputs.append(p.Woke())

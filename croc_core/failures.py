@@ -42,8 +42,8 @@ def relay_silent(*, burnt: bool = False) -> Failure:
 def curve_unasked(curve: str) -> Failure:
     """The sender's curve is none that this side takes unasked."""
     return Failure(
-        Code.DECLINED,
-        Party.LOCAL,
+        Code.PROTOCOL_ERROR,
+        Party.PEER,
         f"The sender uses the curve {curve}, which has to be asked for by both sides.",
         f"Agree with the sender: --curve {curve} here, or another curve there.",
     )

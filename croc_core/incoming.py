@@ -55,8 +55,8 @@ class Reader:
         self._parser: Parser | None = None
         self._unit: Unit | None = None
         self._eof = False
-        self.received = 0
-        """Bytes of any kind that have come."""
+        self.genuine = 0
+        """Bytes of plaintext out of records that were genuine."""
         self._broken: Exception | None = None
 
     @property
@@ -129,7 +129,6 @@ class Reader:
     def advance(self, count: int) -> None:
         """See `Consumer`."""
         self._filled += count
-        self.received += count
         self._eof = not count
 
     # ---- units
@@ -186,6 +185,7 @@ class Reader:
         if self._filled < end:
             return False
         plain = opener.open(bytes(self._buffer[:HEADER]), self._buffer[HEADER:end])
+        self.genuine += len(plain)
         parser.feed(plain, end)
         return True
 

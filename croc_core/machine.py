@@ -19,8 +19,8 @@ class Machine(Generic[C]):
     """A party: a state, its table, and the deadline of the state it is in.
 
     `patience` gives each state that is not final its longest wait in seconds; `renewing` names the
-    events after which a state that stays may wait as long again. A state that has `until`, in
-    monotonic seconds, waits no longer than that.
+    events after which a state that stays may wait as long again, and `longest` what that may come
+    to in all, in seconds. A state that has `until`, in monotonic seconds, waits no longer than it.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class Machine(Generic[C]):
         interpret: Interpret,
         patience: Mapping[type[Any], float],
         renewing: frozenset[type[Any]],
+        longest: Mapping[type[Any], float] | None = None,
     ) -> None:
         self.state = state
         self._context = context
@@ -38,7 +39,9 @@ class Machine(Generic[C]):
         self._interpret = interpret
         self._patience = patience
         self._renewing = renewing
+        self._longest = longest or {}
         self._since: float | None = None
+        self._entered = 0.0
 
     def handle(self, event: Input, now: Moment) -> tuple[Effect, ...]:
         """Take one input; return what to do. Never raises on anything that a remote side sent."""
@@ -50,7 +53,9 @@ class Machine(Generic[C]):
             return ()
         before = self.state
         self.state, effects = self._table.step(before, narrow)
-        if type(self.state) is not type(before) or type(narrow) in self._renewing:
+        if type(self.state) is not type(before):
+            self._since = self._entered = now.mono
+        elif type(narrow) in self._renewing:
             self._since = now.mono
         return effects
 
@@ -58,7 +63,10 @@ class Machine(Generic[C]):
         """When the present state has waited long enough, in monotonic seconds, or None."""
         if self._since is None or self.finished:
             return None
-        patient = self._since + self._patience[type(self.state)]
+        kind = type(self.state)
+        patient = self._since + self._patience[kind]
+        if kind in self._longest:
+            patient = min(patient, self._entered + self._longest[kind])
         until: float = getattr(self.state, "until", patient)
         return min(patient, until)
 

@@ -192,7 +192,7 @@ def still_here() -> bytes:
 def check_head(kind: int, length: int) -> None:
     """Raise RemoteProtocolError for a type that is not known or a length over its bound."""
     if kind == PIECE:
-        if not PIECE_HEAD.size <= length <= PIECE_HEAD.size + MAX_PIECE:
+        if not PIECE_HEAD.size < length <= PIECE_HEAD.size + MAX_PIECE:
             raise RemoteProtocolError(Party.PEER, "a piece has an impossible length")
     elif kind in _decoders:
         if length > MAX_CONTROL:

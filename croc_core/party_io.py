@@ -72,7 +72,12 @@ class Garbled(Value, frozen=True):
 
 
 class Moved(Value, frozen=True):
-    """Bytes have come or gone on a data connection since the last time."""
+    """Genuine records have come or gone on a data connection since the last time.
+
+    `files` where they held bytes of files: nothing else keeps a transfer of files alive.
+    """
+
+    files: bool = True
 
 
 class OfferSent(Value, frozen=True):

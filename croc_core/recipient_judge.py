@@ -144,7 +144,10 @@ def recipient(context: RecipientContext) -> Machine[RecipientContext]:
         AskingWhy: p.parting,
         Leaving: p.parting,
     }
-    return Machine(context, Idle(), TABLE, interpret, patience, frozenset({Renewed}))
+    longest: dict[type[Any], float] = dict.fromkeys(
+        (AwaitingOpen, AwaitingOffer, HearingOffer, Judging), p.person
+    )
+    return Machine(context, Idle(), TABLE, interpret, patience, frozenset({Renewed}), longest)
 
 
 def interpret(context: RecipientContext, state: object, event: Input, _: Moment) -> object | None:
@@ -298,7 +301,7 @@ def _hearing_offer(context: RecipientContext, state: HearingOffer, event: Input)
     match event:
         case Moved():
             return Renewed()
-        case Heard(_, Manifest(None) as manifest, False):
+        case Heard(_, Manifest(None) as manifest, False) if manifest.entries:
             total = _sum(state.bytes, manifest.entries)
             return _grown(context, state.entries, manifest, total) or OfferGrew(
                 manifest.entries, total
@@ -351,7 +354,7 @@ def _accepts(tid: bytes, verdict: Verdict) -> tuple[Accept, ...]:
 
 def _receiving(_: RecipientContext, state: Receiving, event: Input) -> object | None:
     match event:
-        case Moved():
+        case Moved(True):
             return Renewed()
         case Heard(_, PiecesEnd() as end, last):
             totals = state.totals
@@ -359,6 +362,8 @@ def _receiving(_: RecipientContext, state: Receiving, event: Input) -> object | 
             if last and end.tid == state.tid and end.entries == totals.entries and known:
                 return TotalsGood(end.sizes)
             return PeerBroke(failures.peer_broke("its totals are not those of its offer"))
+        case Moved():
+            return None
     return link_trouble(event, "more data")
 
 

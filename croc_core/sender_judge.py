@@ -131,7 +131,12 @@ def sender(context: SenderContext) -> Machine[SenderContext]:
         AskingWhy: p.parting,
         Leaving: p.parting,
     }
-    return Machine(context, Idle(), TABLE, interpret, patience, frozenset({NothingYet, Renewed}))
+    # The other person may take as long as a person may, and hardly longer.
+    longest: dict[type[Any], float] = dict.fromkeys(
+        (Offering, AwaitingAccept, AwaitingReceipt), p.person + p.progress
+    )
+    renewing = frozenset({NothingYet, Renewed})
+    return Machine(context, Idle(), TABLE, interpret, patience, renewing, longest)
 
 
 def interpret(context: SenderContext, state: object, event: Input, now: Moment) -> object | None:
@@ -262,7 +267,8 @@ def _awaiting_accept(
         case Heard(_, Decline(tid), _) if tid == state.tid:
             return DeclinedByPeer(failures.declined_by_peer())
         case Heard(_, Accept() as accept, _) if accept.tid == state.tid:
-            if accept.connections != 1 or accept.held:
+            nothing = accept.more and not accept.spans
+            if accept.connections != 1 or accept.held or nothing:
                 return PeerBroke(failures.peer_broke("it accepts what was not offered"))
             return AcceptPart(accept) if accept.more else AcceptWhole(accept)
     return link_trouble(event, "the other side to accept")
@@ -270,11 +276,13 @@ def _awaiting_accept(
 
 def _sending(_: SenderContext, state: Sending, event: Input, __: Moment) -> object | None:
     match event:
-        case Moved():
+        case Moved(True):
             return Renewed()
         case PiecesSent(totals, sizes):
             end = PiecesEnd(state.tid, totals.entries, totals.bytes or 0, sizes)
             return PiecesOut(totals, end)
+        case Moved():
+            return None
     return link_trouble(event, "the other side to take more")
 
 

@@ -121,6 +121,21 @@ def test_a_wait_is_renewed_by_what_renews_it_and_by_nothing_else(
     assert isinstance(made.state, Bounded)
 
 
+@given(pauses=st.lists(st.floats(0.0, 9.0), min_size=30, max_size=40))
+def test_renewals_come_to_an_end(pauses: list[float]) -> None:
+    patience = {Idle: 1.0, Waiting: 10.0, Bounded: 10.0}
+    renewing, longest = frozenset({Again}), {Waiting: 25.0}
+    made = Machine("context", Idle(), TABLE, interpret, patience, renewing, longest)
+    made.handle(Started(), at(50.0))
+    now = 50.0
+    for pause in pauses:
+        now = min(now + pause, 74.9)
+        made.handle(Unanswered(False, ""), at(now))
+        assert made.deadline() == min(now + 10.0, 75.0)
+    made.handle(Woke(), at(75.0))
+    assert isinstance(made.state, Bounded)
+
+
 def test_a_state_with_a_bound_of_its_own_waits_no_longer() -> None:
     made = machine()
     made.handle(Started(), at(0.0))

@@ -8,25 +8,26 @@ from hypothesis import strategies as st
 from backends._meter import TICK, Meter
 from croc_core.events import Progress
 from croc_core.incoming import Reader
+from croc_core.party_io import Moved
 
 
 def test_it_runs_from_the_first_record_to_the_end() -> None:
     meter, reader = Meter(), Reader()
     assert meter.deadline() is None
-    assert meter.tick(reader, 5.0) == (False, None)
+    assert meter.tick(reader, 5.0) == (None, None)
     meter.start(10.0)
     assert meter.deadline() == 10.0 + TICK
-    assert meter.tick(reader, 10.1) == (False, None)
+    assert meter.tick(reader, 10.1) == (None, None)
     assert meter.deadline() == 10.0 + TICK
-    assert meter.tick(reader, 10.3) == (False, None)
+    assert meter.tick(reader, 10.3) == (None, None)
     assert meter.deadline() == 10.3 + TICK
-    reader.received = 1
-    assert meter.tick(reader, 10.6) == (True, None)
-    assert meter.tick(reader, 10.9) == (False, None)
+    reader.genuine = 1
+    assert meter.tick(reader, 10.6) == (Moved(files=False), None)
+    assert meter.tick(reader, 10.9) == (None, None)
     assert meter.seconds(12.5) == 2.5
     meter.stop()
     assert meter.deadline() is None
-    assert meter.tick(reader, 20.0) == (False, None)
+    assert meter.tick(reader, 20.0) == (None, None)
 
 
 def test_pieces_are_shown_and_counted() -> None:
@@ -36,15 +37,15 @@ def test_pieces_are_shown_and_counted() -> None:
     files = 0
     meter.expect(1000, lambda: moved, 10.0, lambda: files)
     assert meter.seconds(12.0) == 2.0
-    assert meter.tick(reader, 11.0) == (False, Progress(0, 1000, 0, 0.0, None))
+    assert meter.tick(reader, 11.0) == (None, Progress(0, 1000, 0, 0.0, None))
     moved = 100
-    assert meter.tick(reader, 12.0) == (True, Progress(100, 1000, 0, 100.0, 9.0))
+    assert meter.tick(reader, 12.0) == (Moved(files=True), Progress(100, 1000, 0, 100.0, 9.0))
     files = 3
     moved = 400  # 300 a second: a fifth of the way from 100 to 300
-    assert meter.tick(reader, 13.0) == (True, Progress(400, 1000, 3, 140.0, 4.3))
+    assert meter.tick(reader, 13.0) == (Moved(files=True), Progress(400, 1000, 3, 140.0, 4.3))
     moved = 2000
     told, progress = meter.tick(reader, 14.0)
-    assert told
+    assert told == Moved(files=True)
     assert progress is not None
     assert progress.eta == 0.0
 
@@ -53,8 +54,8 @@ def test_without_a_total_there_is_no_time_to_tell() -> None:
     meter, reader = Meter(), Reader()
     meter.start(0.0)
     meter.expect(None, lambda: 500, 0.0)
-    assert meter.tick(reader, 1.0) == (True, Progress(500, None, 0, 500.0, None))
-    assert meter.tick(reader, 1.0 + TICK)[0] is False
+    assert meter.tick(reader, 1.0) == (Moved(files=True), Progress(500, None, 0, 500.0, None))
+    assert meter.tick(reader, 1.0 + TICK)[0] is None
 
 
 @given(
@@ -62,25 +63,27 @@ def test_without_a_total_there_is_no_time_to_tell() -> None:
 )
 def test_it_moves_exactly_when_bytes_have_moved(steps: list[tuple[float, int, bool]]) -> None:
     meter, reader = Meter(), Reader()
-    now = moved = fresh = 0.0
+    now = moved = 0.0
+    came = went = 0
     meter.start(now)
     meter.expect(10_000, lambda: int(moved), now)
     for pause, count, comes in steps:
         now += pause
         if comes:
-            reader.received += count
+            reader.genuine += count
+            came += count
         else:
             moved += count
-        fresh += count
+            went += count
         due = meter.deadline()
         assert due is not None
         told, progress = meter.tick(reader, now)
         if now < due:
-            assert (told, progress) == (False, None)
+            assert (told, progress) == (None, None)
             continue
-        assert told is bool(fresh)
+        assert told == (Moved(files=went > 0) if came or went else None)
         assert progress is not None
         assert progress.bytes == moved
         assert progress.rate >= 0
         assert progress.eta is None or progress.eta >= 0
-        fresh = 0
+        came = went = 0

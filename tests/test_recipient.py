@@ -241,6 +241,9 @@ OTHER_VERSION = framed(
         (RECEIVING, Garbled(0, "c"), PeerBroke),
         (RECEIVING, LocalBroke(FAILURE), LocalFailed),
         (RECEIVING, Moved(), Renewed),
+        (RECEIVING, Moved(files=False), type(None)),
+        (HEARING, Moved(files=False), Renewed),
+        (HEARING, heard(Manifest(None, ())), PeerBroke),
         (FINISHING, Finished(ARRIVED), rs.AllFinal),
         (FINISHING, LinkEnded(0, "c"), type(None)),
         (FINISHING, Garbled(0, "bytes are missing"), PeerBroke),
@@ -338,7 +341,7 @@ def test_HEAD_4_the_policy_and_the_curve_of_the_person() -> None:
     for more in ({"curve": "p256"}, {"policy": Policy(suites=("p256",))}):
         refused = means(ASKING_X, state(), **more)
         assert isinstance(refused, rs.CurveUnasked)
-        assert refused.failure.code is Code.DECLINED
+        assert refused.failure.code is Code.PROTOCOL_ERROR
         assert "curve x25519" in refused.failure.message
         assert "--curve x25519" in refused.failure.hint
     unknown = rs.AwaitingX(ASKING_X.seat, "evilcurve", 0)
