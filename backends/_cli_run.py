@@ -112,7 +112,7 @@ def send(backend: Backend, args: Namespace, face: Face) -> int:
             host=args.host,
             follow=args.follow,
         )
-        session = _session.sending(options, args.paths, face.note)
+        session = _session.sending(options, args.paths, face.warn)
         if code is not None:
             _warn_if_weak(codes.parse(code).phrase, face)
     if at is not None:
@@ -124,7 +124,7 @@ def _warn_if_weak(phrase: str, face: Face) -> None:
     from backends._words import words
 
     if codes.is_weak(phrase, words()):
-        face.note("This code is easy to guess; without --code you get a better one.")
+        face.warn("This code is easy to guess; without --code you get a better one.")
 
 
 # ---- receive
@@ -149,6 +149,7 @@ def receive(backend: Backend, args: Namespace, face: Face) -> int:
         )
         code = _code(args.code or _env("CROC_CODE"), face, asks)
         receiving = _Receiving(options, face, asks)
+        face.folder = os.path.abspath(options.out)
         receiving.session = _session.receiving_into(options, code, receiving.decide, receiving.sink)
     face.note(f"Connecting to {show(at)}")
     return _run(backend, receiving.session, receiving.tell, face)
@@ -175,11 +176,12 @@ class _Receiving:
     session: _session.Session
 
     def __init__(self, options: Options, face: Face, asks: bool) -> None:
-        self.sink = Preview(options.out, options.existing, attended=options.attended, say=face.note)
+        self.sink = Preview(options.out, options.existing, attended=options.attended, say=face.warn)
         self._options = options
         self._face = face
         self._asks = asks
         self._why = ""
+        self._listed = False
 
     def decide(self, offer: OfferSeen) -> bool | None:
         """Decide by the flags; None where the person is asked."""
@@ -195,13 +197,22 @@ class _Receiving:
         """Show *event*; ask where it is the offer."""
         if isinstance(event, Failed) and event.code == Code.DECLINED and self._why:
             event = msgspec.structs.replace(event, hint=self._why)
+        if isinstance(event, Failed) and not self._listed:
+            self._tell_left_out()
         self._face.tell(event)
         if isinstance(event, OfferSeen):
             for line in self.sink.lines():
                 self._face.note(line) if self._options.yes else self._face.say(line)
+            self._tell_left_out()
             if self._asks and not self._options.yes:
                 inject = self.session.inject
                 ask_to_accept(self._face, self.sink.everything(), lambda yes: inject(Decided(yes)))
+
+    def _tell_left_out(self) -> None:
+        """Tell of what is left out, also where nothing is left to accept."""
+        self._listed = True
+        for line in self.sink.left_out():
+            self._face.warn(line)
 
 
 # ---- all

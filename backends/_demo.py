@@ -21,7 +21,16 @@ from backends._cli_parser import UsageError
 from backends._ui import Face
 from backends.files.trouble import local_error
 from croc_core.errors import Code, Failure, Party, TransferError
-from croc_core.events import CodeReady, Completed, Event, Failed, Listening, OfferSeen, Progress
+from croc_core.events import (
+    CodeReady,
+    Completed,
+    Event,
+    Failed,
+    Listening,
+    Note,
+    OfferSeen,
+    Progress,
+)
 
 if TYPE_CHECKING:
     from backends._cli import Backend
@@ -164,7 +173,8 @@ class _Demo:
             self._said.add((said_by, type(event)))
             if said_by is child and isinstance(event, wanted):
                 return event
-            if isinstance(event, Progress) and said_by is self._children[-1]:
+            told = isinstance(event, Note | Progress)
+            if told and said_by is self._children[-1]:
                 self._face.tell(event)
 
     def _end(self) -> None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
 from backends._show import show
 from backends._ui_text import listed, size
+from backends.files.judge import Fate
+from backends.files.offer import REFUSED
 from backends.files.sink import FileSink
 from croc_core.content import Entry, Kind, Verdict
 
 MAX_PATHS = 10_000
 """Most paths that are remembered for a list of everything."""
+MAX_LEFT_OUT = 8
+"""Most names that are told of as left out."""
+_BELOW = -1
+"""Stands for the topmost name of what adds nothing to the list of those."""
+_UNLISTED = -2
+"""Stands for a topmost name that is only counted."""
 
 
 class Preview(FileSink):
@@ -20,47 +29,72 @@ class Preview(FileSink):
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         self._paths: list[str] = []
-        self._count = 0
-        self._tops: list[str] = []
-        self._top_count = 0
+        self._tops: dict[str, int] = {}
+        self._top_lines: list[str] = []
+        self._top_of = array("i")
+        self._chosen = b""
         self._verdict: Verdict | None = None
 
     def consider(self, entries: Sequence[Entry]) -> None:
         """See `Sink.consider`."""
         super().consider(entries)
-        self._count += len(entries)
-        for entry in entries[: MAX_PATHS - len(self._paths)]:
-            self._paths.append(_line(entry))
-        tops = [entry for entry in entries if _is_top(entry)]
-        self._top_count += len(tops)
-        self._tops += [_line(entry) for entry in tops[: MAX_PATHS - len(self._tops)]]
+        rows = self._offered.rows
+        for entry, row in zip(entries, rows[len(rows) - len(entries) :], strict=True):
+            self._top_of.append(_BELOW if row == REFUSED else self._note_top(entry))
+        self._paths += [_line(entry) for entry in entries[: MAX_PATHS - len(self._paths)]]
 
     def judge(self) -> Verdict:
         """See `Sink.judge`."""
         self._verdict = super().judge()
+        assert self._judge is not None
+        self._chosen = bytes(fate != Fate.LEFT_OUT for fate in self._judge.fates)
         return self._verdict
 
     def lines(self) -> list[str]:
-        """Return what is offered, what would be replaced and what is left out, safe to show."""
-        lines = listed(self._tops, self._top_count)
+        """Return what would be taken, by its topmost names, and replaced; safe to show."""
+        taken = [top for top, yes in zip(self._top_of, self._chosen, strict=True) if yes]
+        tops = sorted(set(taken) - {_BELOW, _UNLISTED})
+        lines = listed([self._top_lines[top] for top in tops], len(tops) + taken.count(_UNLISTED))
         verdict = self._verdict
         if verdict is not None and verdict.overwrite_count:
             lines.append("These exist and would be replaced:")
             lines += listed(verdict.overwrites, verdict.overwrite_count)
-        if verdict is not None and verdict.refused_count:
-            lines.append("These are left out:")
-            refused = [f"{name}: {reason}" for name, reason in verdict.refused]
-            lines += listed(refused, verdict.refused_count)
         return lines
+
+    def left_out(self) -> list[str]:
+        """Return a sentence for each name that is left out, as far as they are listed."""
+        verdict = self._verdict
+        if verdict is None:
+            return []
+        shown = verdict.refused[:MAX_LEFT_OUT]
+        lines = [f'Left out: "{name}": {reason}.' for name, reason in shown]
+        rest = verdict.refused_count - len(shown)
+        return lines + ([f"Left out: {rest:,} more."] if rest else [])
 
     def everything(self) -> list[str]:
         """Return all that is offered, up to MAX_PATHS, safe to show."""
-        return listed(self._paths, self._count, MAX_PATHS)
+        lines = [
+            path if taken else f"{path}  (left out)"
+            for path, taken in zip(self._paths, self._chosen, strict=False)
+        ]
+        return listed(lines, len(self._top_of), MAX_PATHS)
+
+    def _note_top(self, entry: Entry) -> int:
+        """Return the number of the topmost name above *entry*, which may not be offered itself."""
+        name, below, _ = _text(entry.path).partition("/")
+        number = self._tops.get(name)
+        if number is None and len(self._tops) >= MAX_PATHS:
+            return _BELOW if below else _UNLISTED
+        if number is None:
+            number = self._tops[name] = len(self._top_lines)
+            self._top_lines.append(f"{show(name)}/")
+        if not below:
+            self._top_lines[number] = _line(entry)
+        return number
 
 
-def _is_top(entry: Entry) -> bool:
-    path = entry.path
-    return "/" not in path if isinstance(path, str) else b"/" not in path
+def _text(path: str | bytes) -> str:
+    return path if isinstance(path, str) else path.decode("utf-8", "surrogateescape")
 
 
 def _line(entry: Entry) -> str:

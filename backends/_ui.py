@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple, TextIO
 
 from backends._show import show
 from backends._ui_progress import Bar, Lines, Nothing, Shown, terminal_width
-from backends._ui_text import amount, size, span
+from backends._ui_text import amount, named, size, span
 from croc_core.errors import Code
 from croc_core.events import (
     CodeReady,
@@ -21,6 +21,7 @@ from croc_core.events import (
     Event,
     Failed,
     Listening,
+    Note,
     OfferSeen,
     Progress,
     Waiting,
@@ -51,6 +52,8 @@ class Face:
     ) -> None:  # fmt: skip
         self._command = command
         self._role = role
+        self.folder = ""
+        """Where what is received goes, as a person is told of it."""
         self._json = style.json
         self._plain = style.plain or os.environ.get("TERM") == "dumb"
         self._out = out or sys.stdout.buffer
@@ -86,6 +89,10 @@ class Face:
             if isinstance(event, Failed) and event.code == Code.SIGINT and self.terminal:
                 self._write("\n")  # the terminal has written ^C
             self._lines(event)
+
+    def warn(self, text: str) -> None:
+        """Tell of something that must be heard, in a sentence."""
+        self.tell(Note(show(text, LONGEST)))
 
     def note(self, text: str) -> None:
         """Say a sentence, safe to show, that may be left out."""
@@ -145,6 +152,8 @@ class Face:
                 self.note(f"{what}: {amount(count, total)}")
             case Waiting(what):
                 self.note(f"Waiting for {show(what)}")
+            case Note(message):
+                self.say(self._wrapped(message))
             case Completed():
                 self._completed(event)
             case Failed():
@@ -194,6 +203,8 @@ class Face:
         text = f"{verb} {amount(event.files, event.bytes)}"
         if event.seconds >= _TELLING:
             text += f", in {span(event.seconds)} ({size(event.bytes / event.seconds)}/s)"
+        if self.folder:
+            text += f": {named(event.paths)}, in {show(self.folder)}"
         self.note(text + ".")
 
     def _progress(self, event: Progress) -> None:

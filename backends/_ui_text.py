@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backends._show import show
+
+MAX_ARRIVED = 1000
+"""With so many names of what has arrived there may be more (`croc_core.content.Arrived`)."""
 _UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
 
 
@@ -40,6 +44,18 @@ def files(count: int) -> str:
 def amount(count: int, total: int | None) -> str:
     """Return files and bytes, where those are known: `3 files, 12.3 MB`."""
     return files(count) if total is None else f"{files(count)}, {size(total)}"
+
+
+def named(names: Sequence[str], most: int = 3) -> str:
+    """Return the first *most* of *names* in a row, made safe to show, and how many more there are.
+
+    Of 1,000 names nobody knows whether they are all (`Arrived.paths`): then no number is told.
+    """
+    shown = ", ".join(show(name, 80) for name in names[:most])
+    rest = len(names) - most
+    if rest <= 0:
+        return shown
+    return f"{shown} and {rest:,} more" if len(names) < MAX_ARRIVED else f"{shown} and many more"
 
 
 def listed(names: Sequence[str], count: int, most: int = 8) -> list[str]:

@@ -46,6 +46,12 @@ class Waiting(msgspec.Struct, frozen=True, tag_field="event", tag="waiting"):
     what: str
 
 
+class Note(msgspec.Struct, frozen=True, tag_field="event", tag="note"):
+    """What somebody has to hear of though the run goes on, as a sentence, safe to show."""
+
+    message: str
+
+
 class Progress(msgspec.Struct, frozen=True, tag_field="event", tag="progress"):
     """How far the transfer is; `rate` in bytes a second, `eta` in seconds."""
 
@@ -79,7 +85,7 @@ class Failed(msgspec.Struct, frozen=True, tag_field="event", tag="error"):
         return cls(failure.code, failure.message, failure.hint, failure.party)
 
 
-Event = Listening | CodeReady | OfferSeen | Waiting | Progress | Completed | Failed
+Event = Listening | CodeReady | OfferSeen | Waiting | Note | Progress | Completed | Failed
 
 
 def to_json(event: Event) -> bytes:

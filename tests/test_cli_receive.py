@@ -106,7 +106,7 @@ def test_everything_can_be_listed(sh: Shell, tmp_path: Path) -> None:
     assert b"far.txt" not in recipient.screen
     recipient.type("l\n")
     recipient.see("  deep/down/far.txt  (2 B)\r\n")
-    recipient.see("  deep/down/x\\x1b[31m\\x0a  (1 B)\r\n")
+    recipient.see("  deep/down/x\\x1b[31m\\x0a  (1 B)  (left out)\r\n")
     assert b"\x1b" not in recipient.screen
     recipient.see("Accept?")
 
@@ -130,6 +130,32 @@ def test_without_a_person_hidden_names_are_refused(sh: Shell, tmp_path: Path) ->
     recipient = sh.croc("receive", code, "--relay", url, "--yes", "--out", "in", terminal=True)
     assert (sender.end(), recipient.end()) == (0, 0)
     assert held(tmp_path / "in") == {"good": "good"}
+    notes = [event["message"] for event in recipient.events if event["event"] == "note"]
+    assert len(notes) == 1
+    assert notes[0].startswith('Left out: ".bashrc": ')
+
+
+def test_where_nothing_is_usable_the_reasons_are_told(sh: Shell, tmp_path: Path) -> None:
+    (tmp_path / ".bashrc").write_text("evil")
+    _, code, url = send(sh, ".bashrc")
+    recipient = sh.croc("receive", code, "--relay", url, "--yes", "--out", "in", "--quiet",
+                        json=False)  # fmt: skip
+    assert recipient.end() != 0
+    assert recipient.err.startswith('Left out: ".bashrc": ')
+
+
+def test_what_the_sender_leaves_out_is_told(sh: Shell, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "out").symlink_to("/")
+    (tmp_path / "d" / "in").write_text("x")
+    sender, code, url = send(sh, "d")
+    quiet = sh.croc("send", "d", "--relay", url, "--quiet", json=False, CROC_CODE="q-d-e-f")
+    for key in (code, "q-d-e-f"):
+        assert sh.croc("receive", key, "--relay", url, "--yes", "--out", key).end() == 0
+    assert (sender.end(), quiet.end()) == (0, 0)
+    sentence = 'Left out: "d/out" is a link that leads out of what is sent.'
+    assert {"event": "note", "message": sentence} in sender.events
+    assert sentence in quiet.err
 
 
 def test_no_code_is_typed(sh: Shell) -> None:
@@ -151,11 +177,11 @@ def test_nobody_reads_the_events(sh: Shell, offered: tuple[str, ...], tmp_path: 
 
 @pytest.mark.parametrize("flags", [(), ("--plain",)])
 def test_no_control_characters_in_a_pipe(
-    sh: Shell, offered: tuple[str, ...], flags: tuple[str, ...]
+    sh: Shell, offered: tuple[str, ...], tmp_path: Path, flags: tuple[str, ...]
 ) -> None:
     _, code, url = send(sh, *offered)
     recipient = sh.croc("receive", code, "--relay", url, "--yes", "--out", "x", *flags, json=False)
     assert recipient.end() == 0
     assert recipient.out == b""
-    assert recipient.err.endswith("Received 2 files, 10 B.\n")
+    assert recipient.err.endswith(f"Received 2 files, 10 B: a.txt, b.txt, in {tmp_path / 'x'}.\n")
     assert recipient.err.replace("\n", "").isprintable()

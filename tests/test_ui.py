@@ -24,6 +24,7 @@ from croc_core.events import (
     Event,
     Failed,
     Listening,
+    Note,
     OfferSeen,
     Progress,
     Waiting,
@@ -48,6 +49,7 @@ EVENTS: list[Event] = [
     Listening("http://127.0.0.1:1", (2,), "127.0.0.1"),
     CodeReady("abcd-one-two-three", "abcd", "http://127.0.0.1:1"),
     Waiting("the other side to join"),
+    Note('Left out: "x".'),
     OfferSeen(2, 3000),
     Progress(1000, 3000, 0, 5.0, 9.0),
     Completed(2, 3000, 1.5, ("a", "b")),
@@ -57,6 +59,7 @@ FIELDS = {
     "listening": {"url", "ports", "host"},
     "code": {"code", "channel", "relay"},
     "waiting": {"what"},
+    "note": {"message"},
     "offer": {"files", "bytes"},
     "progress": {"bytes", "total", "files", "rate", "eta"},
     "done": {"files", "bytes", "seconds", "paths"},
@@ -94,6 +97,7 @@ def test_who_gets_what(as_json: bool, quiet: bool, terminal: bool) -> None:
     assert "Code: abcd-one-two-three\n" in said
     assert "  CMD receive --relay http://127.0.0.1:1\n" in said
     assert "Error: Gave up.\nTry again.\n" in said
+    assert 'Left out: "x".\n' in said
     for chatter in ("Waiting for the other side to join\n", "Offered: 2 files, 3.00 kB\n",
                     "Sent 2 files, 3.00 kB, in 1.5 s (2.00 kB/s).\n", "33%"):  # fmt: skip
         assert (chatter in said) == (not quiet), chatter
@@ -105,6 +109,21 @@ def test_no_foreign_text_reaches_the_terminal_as_it_is(one: str, two: str) -> No
     face.tell(Waiting(one))
     face.tell(Failed("timeout", one, two, "peer"))
     assert all(line.isprintable() for line in err.getvalue().split("\n"))
+
+
+def test_where_what_was_received_lies() -> None:
+    face, _, err = made(Style(), terminal=False, role="receive")
+    face.folder = "/full/fol\x1bder"
+    names = ("a (3).txt", "b\n", "c", "d", "e")
+    for count in (1, 3, 5):
+        face.tell(Completed(count, 3, 0.0, names[:count]))
+    face.tell(Completed(2000, 3, 0.0, ("x",) * 1000))
+    assert err.getvalue().splitlines() == [
+        "Received 1 file, 3 B: a (3).txt, in /full/fol\\x1bder.",
+        "Received 3 files, 3 B: a (3).txt, b\\x0a, c, in /full/fol\\x1bder.",
+        "Received 5 files, 3 B: a (3).txt, b\\x0a, c and 2 more, in /full/fol\\x1bder.",
+        "Received 2,000 files, 3 B: x, x, x and many more, in /full/fol\\x1bder.",
+    ]
 
 
 def test_a_question_is_asked_again_after_a_line() -> None:

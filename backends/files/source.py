@@ -254,9 +254,9 @@ def _named(paths: Sequence[bytes]) -> dict[bytes, bytes]:
         name = os.path.basename(path)
         if not name:
             raise LocalFileError("The topmost folder has no name.", "Name a folder below it.")
-        earlier = folded.setdefault(fold(name.decode("utf-8", "surrogateescape")), path)
-        if earlier == path and earlier is not path:
+        if tops.get(name) == path:
             raise LocalFileError(f'"{show(path)}" is named twice.', "Name it once.")
+        earlier = folded.setdefault(fold(name.decode("utf-8", "surrogateescape")), path)
         if earlier is not path:
             raise LocalFileError(
                 f'"{show(earlier)}" and "{show(path)}" would arrive under one name.',

@@ -16,6 +16,7 @@ FIELDS: dict[str, set[str]] = {
     "code": {"code", "channel", "relay"},
     "offer": {"files", "bytes"},
     "waiting": {"what"},
+    "note": {"message"},
     "progress": {"bytes", "total", "files", "rate", "eta"},
     "done": {"files", "bytes", "seconds", "paths"},
     "error": {"code", "message", "hint", "party"},
