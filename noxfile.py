@@ -2,42 +2,69 @@
 
 from __future__ import annotations
 
+import sys
+
 import nox
 
 nox.needs_version = ">=2024.4.15"
-nox.options.default_venv_backend = "none"  # everything runs where nox is installed
-nox.options.sessions = ["lint", "types", "tests", "docs"]
-nox.options.error_on_missing_interpreters = True
+nox.options.default_venv_backend = "none"  # everything runs in the environment that nox is in
+nox.options.sessions = ["lint", "types", "tests", "conformance", "explore", "simulate"]
+nox.options.stop_on_first_error = True
 
 PLACES = ("croc_core", "backends", "conformance", "tests", "benchmarks", "docs", "noxfile.py")
+
+
+def python(session: nox.Session, module: str, *arguments: str) -> None:
+    """Run a module with the interpreter that runs nox, whatever the PATH says."""
+    session.run(sys.executable, "-m", module, *arguments, external=True)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style and order of the source."""
-    session.run("ruff", "check", *PLACES)
-    session.run("ruff", "format", "--check", *PLACES)
+    python(session, "ruff", "check", *PLACES)
+    python(session, "ruff", "format", "--check", *PLACES)
 
 
 @nox.session
 def types(session: nox.Session) -> None:
     """Types, strictly."""
-    session.run("mypy")
+    python(session, "mypy")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Every test, with the core's branches counted."""
-    session.run("python", "-m", "pytest", "--cov", "--cov-report=term:skip-covered", *session.posargs)
+    """Every test on two processes; every branch of the core has to be taken."""
+    cover = ("--cov", "--cov-report=term:skip-covered", "--cov-fail-under=100")
+    python(session, "pytest", "-n", "2", *cover, *session.posargs)
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documents against the code: vectors, requirements, drawings, links, examples."""
-    session.run("python", "-m", "pytest", "-k", "doc", *session.posargs)
+    python(session, "pytest", "-k", "doc", *session.posargs)
 
 
 @nox.session
 def conformance(session: nox.Session) -> None:
     """Every case of the conformance suite on every backend, and the cross matrix."""
-    session.run("python", "-m", "conformance", "project", *session.posargs)
+    python(session, "conformance", "project", *session.posargs)
+
+
+@nox.session
+def explore(session: nox.Session) -> None:
+    """Every state that relay, sender, recipient and an outsider can reach; `-- --deep` for more."""
+    python(session, "tests.explorer", *session.posargs)
+
+
+@nox.session
+def simulate(session: nox.Session) -> None:
+    """Whole transfers under faults, in virtual time; `-- --runs 2000` for more."""
+    arguments = session.posargs or ("--seed", "1", "--runs", "300")
+    python(session, "backends.memory", "simulate", *arguments)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Throughput beside plaintext through the same relay; not part of the checks."""
+    python(session, "benchmarks.throughput", *session.posargs)
