@@ -21,6 +21,9 @@ _SLICE = 4096
 """How many bytes of a body h11 gets at a time; keeps the accounting of chunks cheap."""
 _UNBOUNDED = 1 << 40
 """h11's own bound is off: it depends on how the bytes are split, `MAX_HEAD` does not."""
+_MISTAKES = frozenset({400, 404, 405})
+_MOST_MISTAKES = 8
+"""How many such replies a connection gets, the last one with its end: a flood has to come anew."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _PHRASES = {
@@ -121,6 +124,7 @@ class HttpServer:
         "_head_only",
         "_keep",
         "_max_body",
+        "_mistakes",
         "_parser",
         "_request",
         "busy",
@@ -136,6 +140,7 @@ class HttpServer:
         self._head_only = False
         self._keep = False
         self._closed = False
+        self._mistakes = 0
         self.busy = False
         """Whether a request waits for its reply."""
 
@@ -182,7 +187,8 @@ class HttpServer:
     def reply(self, status: int, body: bytes, retry_after: int | None = None) -> bytes:
         """Return the reply to the last request. `keep_alive` then says whether to go on."""
         self.busy = False
-        self._closed = self._closed or not self._keep
+        self._mistakes += status in _MISTAKES
+        self._closed = self._closed or not self._keep or self._mistakes >= _MOST_MISTAKES
         return render(
             status,
             body,

@@ -28,6 +28,9 @@ T = TypeVar("T")
 
 _ACCEPTS = 64
 """Most connections taken from one listener before others get their turn."""
+_INPUTS = 32
+"""Most inputs handled before sockets and timers get their turn: one may lead to the next for ever,
+as with a peer that sends many requests in one go."""
 _PAUSE = 0.5
 """How long to accept nothing once descriptors have run out, in seconds."""
 _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -192,23 +195,16 @@ class NodeLoop:
         self.workers.submit(job)
 
     def deliver(self, event: io.Input) -> None:
-        """Hand an input to the node, after those that wait already, and do what it says."""
+        """Hand an input to the node, after those that wait already, and do what it says.
+
+        Where many wait, the last of them get their turn later.
+        """
         if not self._running:
             return
         self._inbox.append(event)
-        if self._handling:
-            return
-        self._handling = True
-        try:
-            while self._inbox and self._running:
-                self._perform(self._inbox.popleft())
-                if self._node.finished:
-                    self._end()
-        except Exception as error:  # a bug of the node: its owner is to know
-            self._end(error)
-        finally:
-            self._handling = False
-        self._set_alarm()
+        if not self._handling:
+            self._handling = True
+            self._handle()
 
     def forget(self, conn: Connection) -> None:
         """Drop a connection that has closed itself."""
@@ -216,6 +212,23 @@ class NodeLoop:
         self._check_closed()
 
     # ---- inside
+
+    def _handle(self) -> None:
+        """Handle what waits, or so much of it as may be handled at once."""
+        try:
+            for _ in range(_INPUTS):
+                if not self._inbox or not self._running:
+                    break
+                self._perform(self._inbox.popleft())
+                if self._node.finished:
+                    self._end()
+        except Exception as error:  # a bug of the node: its owner is to know
+            self._end(error)
+        self._handling = bool(self._inbox) and self._running
+        if self._handling:
+            assert self._reactor is not None
+            self._reactor.call_soon_threadsafe(self._handle)
+        self._set_alarm()
 
     def _perform(self, event: io.Input) -> None:
         now = Moment(time.monotonic(), time.time_ns() // 1_000_000)

@@ -236,6 +236,21 @@ def test_a_reply_to_head_has_a_length_and_no_body() -> None:
     assert server.reply(405, b"{}").endswith(b"\r\n\r\n{}")
 
 
+@given(st.lists(st.sampled_from([200, 400, 403, 404, 405, 429]), min_size=8, max_size=30))
+def test_the_eighth_mistake_ends_the_connection_and_says_so(statuses: list[int]) -> None:
+    server = HttpServer(MAX_BODY)
+    server.receive(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * len(statuses))
+    mistakes = 0
+    for status in statuses:
+        mistakes += status in (400, 404, 405)
+        _, _, headers = parsed(server.reply(status, b"{}"))
+        assert ("Connection" in headers) is (not server.keep_alive) is (mistakes == 8)
+        went_on = bool(server.resume())
+        if mistakes == 8:
+            assert not went_on
+            return
+
+
 @pytest.mark.parametrize(
     "head",
     [

@@ -42,6 +42,33 @@ def kind(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.param
 
 
+# ---- turns
+
+
+@on_loop
+async def test_a_long_chain_of_inputs_lets_others_in() -> None:
+    order: list[object] = []
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    home = asyncio.get_running_loop()
+    async with running() as (hand, _):
+
+        def link(number: int) -> None:
+            order.append(number)
+            if number == 10:
+                hand.loop.inject(lambda: order.append("other"))
+                hand.puppet.due = 0.0
+            if number < 1000:
+                hand.loop.deliver(io.Told(lambda: link(number + 1)))
+            else:
+                home.call_soon_threadsafe(ended.set_result, None)
+
+        hand.loop.inject(lambda: link(0))
+        await ended
+        assert [n for n in order if n != "other"] == list(range(1001))
+        assert order.index("other") < 200
+        assert await hand.next() == io.Woke()
+
+
 # ---- listening and dialling
 
 

@@ -68,12 +68,12 @@ def test_an_asker_that_has_gone_is_forgotten(how: str) -> None:
 def test_a_client_that_does_not_read_its_replies_gets_no_further_ones() -> None:
     backend = Backend(acknowledge=False)
     conn = backend.accept()
-    backend.feed(conn, request("/nowhere") * 50)
-    assert backend.sent[conn].count(b"HTTP/1.1 404") == 1
+    backend.feed(conn, request("/join", role="sender") * 20)
+    assert backend.sent[conn].count(b"HTTP/1.1 200") == 1
     assert conn not in backend.reading
     for n in range(2, 6):
         backend.took(conn)
-        assert backend.sent[conn].count(b"HTTP/1.1 404") == n
+        assert backend.sent[conn].count(b"HTTP/1.1 200") == n
     backend.later(LIMITS.keep_alive)
     assert conn not in backend.open
 
@@ -87,12 +87,30 @@ def test_each_reply_is_taken_before_the_next_request_is_looked_at() -> None:
     member = {"channel": joined["channel"], "uuid": joined["uuid"]}
     backend.feed(conn, request("/channel", **member, since=joined["seq"], wait=5))
     backend.later(5)  # answered, and the read that was open the while still is
-    backend.feed(conn, request("/nowhere") * 3)
-    assert backend.sent[conn].count(b"HTTP/1.1 404") == 1
+    backend.feed(conn, request("/channel", channel=joined["channel"], uuid="0" * 32) * 3)
+    assert backend.sent[conn].count(b"HTTP/1.1 403") == 1
     backend.give(io.Sent(io.Conn(conn)))
-    assert backend.sent[conn].count(b"HTTP/1.1 404") == 1
+    assert backend.sent[conn].count(b"HTTP/1.1 403") == 1
     backend.give(io.Sent(io.Conn(conn)))
-    assert backend.sent[conn].count(b"HTTP/1.1 404") == 2
+    assert backend.sent[conn].count(b"HTTP/1.1 403") == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "bad"),
+    [
+        (400, request("/join", role="nobody")),
+        (404, request("/nowhere")),
+        (404, request("/channel", channel="none", uuid="0" * 32)),
+        (405, request("/join", role="sender").replace(b"POST", b"PUT", 1)),
+    ],
+)
+def test_who_keeps_asking_for_what_is_not_there_has_to_come_anew(status: int, bad: bytes) -> None:
+    backend = Backend()
+    conn = backend.accept()
+    backend.feed(conn, bad * 20)
+    assert backend.sent[conn].count(f"HTTP/1.1 {status}".encode()) == 8
+    assert backend.sent[conn].count(b"Connection: close") == 1
+    assert conn in backend.half_closed
 
 
 def test_later_requests_are_read_ahead_only_so_far_while_one_is_held() -> None:
