@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from backends._show import show
+from backends.files.alone import Alone, alone
 from backends.files.confine import PART, READ, SEARCH, Folders, settle
 from backends.files.judge import Fate, Judge
 from backends.files.names import part_name
@@ -52,13 +53,15 @@ class _Part:
         """How long the file on the disk is."""
 
 
-class FileSink:
+class FileSink(Alone):
     """Writes below *root* (made where it is missing); a `croc_core.content.Sink`.
 
     `policy` may be changed until `prepare`, and `judge` called again. *attended* says whether a
     person looks at the offer: if none does, hidden names at the top are refused, and the
     permissions that arrive are narrowed by the process's umask. *say* gets a sentence, safe to
-    show, for each thing that a person should hear of. Not safe for use by two threads at once.
+    show, for each thing that a person should hear of; it may not call the sink. Calls may come
+    from several threads; each waits for the one before. After `abandon` they raise
+    LocalProtocolError and touch nothing.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class FileSink:
         attended: bool,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
+        super().__init__()
         self.policy = policy
         self._root = os.fsencode(root)
         self._say = say
@@ -85,6 +89,7 @@ class FileSink:
         self._mark = int.from_bytes(os.urandom(4), "big")
         self._lacking = 0
 
+    @alone
     def consider(self, entries: Sequence[Entry]) -> None:
         """See `Sink.consider`. Raises RemoteProtocolError past MAX_OFFERED entries."""
         self._in(_Phase.OFFERED)
@@ -95,6 +100,7 @@ class FileSink:
         for entry in entries:
             self._offered.add(entry)
 
+    @alone
     def judge(self) -> Verdict:
         """See `Sink.judge`."""
         self._in(_Phase.OFFERED, _Phase.JUDGED)
@@ -109,6 +115,7 @@ class FileSink:
         self._phase = _Phase.JUDGED
         return verdict
 
+    @alone
     def prepare(self) -> None:
         """See `Sink.prepare`."""
         self._in(_Phase.JUDGED)
@@ -130,6 +137,7 @@ class FileSink:
         )
         self._phase = _Phase.WRITING
 
+    @alone
     def write(self, entry: int, offset: int, data: memoryview) -> None:
         """See `Sink.write`; RemoteProtocolError also past MAX_PARTS files at a time."""
         part = self._take(entry, offset, len(data))
@@ -146,6 +154,7 @@ class FileSink:
             part.ranges.lose(at)
             raise self._trouble(error, part.row) from None
 
+    @alone
     def zeros(self, entry: int, offset: int, length: int) -> None:
         """See `Sink.zeros`: nothing is written, so that the file keeps a hole there."""
         part = self._take(entry, offset, length)
@@ -155,6 +164,7 @@ class FileSink:
         except OSError as error:
             raise self._trouble(error, part.row) from None
 
+    @alone
     def finish(self, sizes: Sequence[tuple[int, int]]) -> Arrived:
         """See `Sink.finish`: makes what has no bytes, then dates the folders."""
         self._in(_Phase.WRITING)
@@ -170,8 +180,12 @@ class FileSink:
         self._close()
         return arrived
 
+    @alone
     def abandon(self) -> None:
-        """See `Sink.abandon`: a part is kept as far as it has come without a gap."""
+        """See `Sink.abandon`: a part is kept as far as it has come without a gap.
+
+        Waits for a call that is under way; where that was `finish`, nothing is left to give up.
+        """
         if self._phase is _Phase.CLOSED:
             return
         for part in self._parts.values():
@@ -352,7 +366,8 @@ class FileSink:
                 folder = folders.find(self._offered.tree.parent(part.row))
                 os.unlink(part.name, dir_fd=folder)
         finally:
-            os.close(part.fd)
+            fd, part.fd = part.fd, -1
+            os.close(fd)
 
     def _remove_empty(self, folders: Folders) -> None:
         """Remove the folders that this run made and that hold nothing."""
@@ -363,11 +378,12 @@ class FileSink:
 
     def _close(self) -> None:
         self._phase = _Phase.CLOSED
-        if self._folders is not None:
-            self._folders.close()
-        if self._root_fd is not None:
-            os.close(self._root_fd)
+        folders, root = self._folders, self._root_fd
         self._folders = self._root_fd = None
+        if folders is not None:
+            folders.close()
+        if root is not None:
+            os.close(root)
 
     def _open_folders(self) -> Folders:
         assert self._folders is not None

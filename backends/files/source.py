@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from backends._show import show
+from backends.files.alone import Alone, alone
 from backends.files.confine import READ, Descriptors
 from backends.files.names import MAX_DEPTH, fold, link_stays
 from backends.files.tree import TOP, Tree
@@ -35,14 +36,15 @@ class _Frame(NamedTuple):
     identity: tuple[int, int]
 
 
-class FileSource:
+class FileSource(Alone):
     """Offers *paths* (files and folders) and what is below them; a `croc_core.content.Source`.
 
     Raises LocalFileError at once where a path is missing, unreadable, no file or folder, or has
     the name of another one; nothing is walked before `walk`. A path that is itself a link is
     followed; links below it are kept as links where they stay inside what is sent, or are all
     followed with *follow*. *say* gets a sentence, safe to show, for each thing that is left out.
-    Not safe for use by two threads at once. It holds some 60 bytes and the name of each entry.
+    Calls may come from several threads; each waits for the one before. After `close` they raise
+    LocalProtocolError. It holds some 60 bytes and the name of each entry.
     """
 
     def __init__(
@@ -52,37 +54,30 @@ class FileSource:
         follow: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
+        super().__init__()
         self._follow = follow
         self._say = say
         self._tops = _named([os.fsencode(path) for path in paths])
         self._folders = Descriptors(self._open_folder, 32)
         self._files = Descriptors(self._open_file, 16)
+        self._closed = False
         self._reset()
         for name, path in self._tops.items():
             self._check_top(name, path)
 
     def walk(self) -> Iterator[Entry]:
         """See `Source.walk`: a folder comes before what it holds, names are in order."""
-        self._reset()
+        self._start()
         stack = [_Frame(TOP, b"", iter(self._tops), (0, 0))]
         while stack:
-            name = next(stack[-1].names, None)
-            if name is None:
-                stack.pop()
-                continue
-            try:
-                entry = self._visit(stack, name)
-            except _LeftOut as why:
-                self._say(f'Left out: "{show(stack[-1].prefix + name)}" {why}.')
-            except OSError as error:
-                if len(stack) == 1 or error.errno in _OURS:
-                    raise local_error(error, "read", self._tops.get(name, name)) from None
-                self._say(f'Left out: "{show(stack[-1].prefix + name)}" {_reason(error)}.')
-            else:
+            entry = self._step(stack)
+            if entry is not None:
                 yield entry
 
+    @alone
     def read_into(self, entry: int, offset: int, buffer: memoryview) -> int:
         """See `Source.read_into`."""
+        self._in_use()
         left = self._size(entry) - offset
         if left <= 0 or not buffer:
             return 0
@@ -96,8 +91,10 @@ class FileSource:
             raise self._changed(entry)
         return count
 
+    @alone
     def hole(self, entry: int, offset: int, length: int) -> int:
         """See `Source.hole`; only files that take up less than their size are looked at."""
+        self._in_use()
         if not self._sparse[entry]:
             return 0
         end = min(offset + length, self._size(entry))
@@ -109,8 +106,10 @@ class FileSource:
             return 0
         return max(min(data, end) - offset, 0)
 
+    @alone
     def check(self, entry: int) -> None:
         """See `Source.check`; *entry*'s descriptor is given back."""
+        self._in_use()
         self._size(entry)
         if self._kinds[entry] != Kind.FILE:
             return
@@ -122,15 +121,47 @@ class FileSource:
             raise self._changed(entry)
         self._files.drop(entry)
 
+    @alone
     def close(self) -> None:
-        """See `Source.close`."""
+        """See `Source.close`; waits for a call that is under way."""
+        self._closed = True
+        self._give_back()
+
+    def _give_back(self) -> None:
         self._folders.close()
         self._files.close()
 
+    def _in_use(self) -> None:
+        if self._closed:
+            raise LocalProtocolError("a source is closed")
+
     # -- the walk
 
+    @alone
+    def _start(self) -> None:
+        self._in_use()
+        self._reset()
+
+    @alone
+    def _step(self, stack: list[_Frame]) -> Entry | None:
+        """Go one name on; return its entry, None where there is none."""
+        self._in_use()
+        name = next(stack[-1].names, None)
+        if name is None:
+            stack.pop()
+            return None
+        try:
+            return self._visit(stack, name)
+        except _LeftOut as why:
+            self._say(f'Left out: "{show(stack[-1].prefix + name)}" {why}.')
+        except OSError as error:
+            if len(stack) == 1 or error.errno in _OURS:
+                raise local_error(error, "read", self._tops.get(name, name)) from None
+            self._say(f'Left out: "{show(stack[-1].prefix + name)}" {_reason(error)}.')
+        return None
+
     def _reset(self) -> None:
-        self.close()
+        self._give_back()
         self._tree = Tree()
         self._kinds = bytearray()
         self._sparse = bytearray()
