@@ -7,12 +7,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from backends._control import Control
 from backends._io import Close, Conn, Effect, Input, Started, Tell, Told, Woke, Work, Worked
 from backends._link import Link, broken
 from backends._meter import Meter
+from backends._show import show
 from croc_core import party_io as p
-from croc_core.content import Arrived, Sink, Source, Verdict
+from croc_core.content import Arrived, Sink, Source, TopNames, Verdict
 from croc_core.errors import Failure
 from croc_core.events import Completed, Failed, OfferSeen
 from croc_core.incoming import Reader
@@ -139,7 +142,14 @@ class PartyNode:
         if isinstance(event, Completed):
             seconds = self._meter.seconds(now.mono)
             event = Completed(event.files, event.bytes, seconds, event.paths)
+        elif isinstance(event, OfferSeen):
+            names = tuple(show(name) for name in self._names().found)
+            event = msgspec.structs.replace(event, names=names)
         return (Tell(event),)
+
+    def _names(self) -> TopNames:
+        """The first names of the offer."""
+        return TopNames()
 
     def _try(self, call: Callable[[], object]) -> bool:
         """Do *call*; where it fails the machine is told."""
@@ -177,6 +187,9 @@ class SenderNode(PartyNode):
         self._source = source
         self._manifest: ManifestProducer | None = None
         self._selection: Selection | None = None
+
+    def _names(self) -> TopNames:
+        return super()._names() if self._manifest is None else self._manifest.outline.names
 
     def _perform_files(self, link: Link, effect: p.Effect, now: Moment) -> tuple[Effect, ...]:
         match effect:
@@ -222,10 +235,13 @@ class RecipientNode(PartyNode):
         self._sink = sink
         self._decide = decide
         self._total: int | None = None
+        self._tops = TopNames()
 
     def _perform_files(self, link: Link, effect: p.Effect, now: Moment) -> tuple[Effect, ...]:
         match effect:
             case p.Consider(entries):
+                for entry in entries:
+                    self._tops.add(entry)
                 self._try(lambda: self._sink.consider(entries))
             case p.Judge():
                 return (self._work(self._sink.judge, self._judged),)
@@ -250,6 +266,9 @@ class RecipientNode(PartyNode):
         reader: Reader = link.reader
         self._meter.expect(self._total, lambda: reader.moved, now.mono, lambda: reader.passed)
         return link.hear()
+
+    def _names(self) -> TopNames:
+        return self._tops
 
     def _show(self, event: object, now: Moment) -> tuple[Effect, ...]:
         shown = super()._show(event, now)

@@ -78,6 +78,21 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
             raise ValueError("a directory or a symlink has size 0")
 
 
+class TopNames:
+    """The first few names at the top of an offer, as they came."""
+
+    def __init__(self, most: int = 10) -> None:
+        self._most = most
+        self.found: dict[str | bytes, None] = {}
+
+    def add(self, entry: Entry) -> None:
+        """Take note of the next entry."""
+        if len(self.found) < self._most:
+            path = entry.path
+            top = path.split(b"/", 1)[0] if isinstance(path, bytes) else path.split("/", 1)[0]
+            self.found.setdefault(top)
+
+
 class Span(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """`count` entries from number `first` on."""
 

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 
 from croc_core import messages
-from croc_core.content import EMPTY, MAX_SIZE, Codec, Entry, Kind, Source, Span, Totals
+from croc_core.content import EMPTY, MAX_SIZE, Codec, Entry, Kind, Source, Span, TopNames, Totals
 from croc_core.errors import LocalProtocolError, Party, RemoteProtocolError
 from croc_core.messages import HEAD, PIECE, PIECE_HEAD, ZERO_COUNT, Manifest, OfferEnd, Size
 from croc_core.seal import HEADER, TAG, Sealer
@@ -32,11 +32,13 @@ class Outline:
         self.sizes = array("q")
         """In bytes; -1 for a stream."""
         self.kinds = bytearray()
+        self.names = TopNames()
 
     def add(self, entry: Entry) -> None:
         """Remember the next entry."""
         self.sizes.append(-1 if entry.size is None else entry.size)
         self.kinds.append(entry.kind)
+        self.names.add(entry)
 
     def totals(self, entries: Iterable[int] | None = None) -> Totals:
         """Count the entries of those numbers (all of them without), and their bytes."""

@@ -13,7 +13,7 @@ from croc_core.content import Arrived, Entry, Span, Verdict
 from croc_core.errors import Code, LocalFileError, Party
 from croc_core.events import Completed, Failed, OfferSeen, Progress
 from croc_core.messages import Problem, Receipt
-from tests.memory_files import MemorySink, MemorySource, file, stream
+from tests.memory_files import MemorySink, MemorySource, file, folder, stream
 from tests.party_help import PATIENCE, failure_of, fair, met, when
 
 
@@ -207,3 +207,19 @@ def test_the_sooner_of_all_deadlines_counts() -> None:
     assert node.deadline() is None
     node.handle(io.Started(), world.moment())
     assert node.deadline() == world.sender.machine.deadline()
+
+
+def test_both_sides_hear_the_first_names() -> None:
+    items = (
+        file("a\x1bb", b"1"),
+        folder("d"),
+        file("d/x", b""),
+        file("e/f", b"2"),
+        *(file(f"n{n}", b"") for n in range(20)),
+    )
+    world = met(items=items)
+    world.run()
+    fair(world)
+    for party in (world.sender, world.recipient):
+        (seen,) = party.shown(OfferSeen)
+        assert seen.names == ("a\\x1bb", "d", "e", *(f"n{n}" for n in range(7)))

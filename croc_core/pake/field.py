@@ -1,7 +1,7 @@
 """A prime field on Python integers, for the maps to a curve.
 
 The order of operations does not depend on the values, but Python's integers take a time that does:
-what passes through here is not constant in time (docs/threat-model.md).
+what passes through here is not constant in time (SECURITY.md).
 """
 
 from __future__ import annotations
