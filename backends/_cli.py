@@ -48,9 +48,10 @@ def main(backend: Backend, arguments: Sequence[str] | None = None) -> int:
         from backends._cli_parser import parse
         from backends._ui import Face, Style
 
-        args = parse(given, backend.name)
+        command = _typed(backend)
+        args = parse(given, command)
         style = Style(args.json, args.quiet, args.plain)
-        face = Face(f"python -m {backend.name}", args.command, style)
+        face = Face(command, args.command, style)
         return _command(args.command)(backend, args, face)
     except SystemExit as ended:  # --help and --version
         return int(ended.code or 0)
@@ -60,6 +61,12 @@ def main(backend: Backend, arguments: Sequence[str] | None = None) -> int:
         _end_now(face, given, failures.interrupted(Code.SIGTERM))
     except Exception as error:
         return _fail(face, given, failure_of(error))
+
+
+def _typed(backend: Backend) -> str:
+    """Return what was typed before the arguments."""
+    installed = os.path.basename(sys.argv[0]) == "croc-core"
+    return "croc-core" if installed else f"python -m {backend.name}"
 
 
 def _terminate(*_: object) -> NoReturn:

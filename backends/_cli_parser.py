@@ -3,36 +3,52 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from backends._options import DATA_PORTS, MAX_FILES, PORT
 from backends.files.policy import Policy
+from croc_core.limits import Limits
+from croc_core.pake import ALLOWED, DEFAULT, HISTORIC
 
 MAX_DATA_PORTS = 64
 """Most data ports of a relay."""
 
 
 _TIMES = {
-    "handshake-timeout": "for a request or an identification",
-    "channel-ttl": "of a channel in which nobody meets",
-    "idle-timeout": "of a channel in which nothing happens",
+    "handshake-timeout": "Seconds for a request or an identification",
+    "channel-ttl": "Seconds until a channel in which nobody meets is closed",
+    "idle-timeout": "Seconds until a channel in which nothing happens is closed",
 }
 _COUNTS = {
-    "max-channels": "of open channels",
-    "max-per-address": "of open channels of one address",
-    "joins-per-minute": "from one address",
-    "max-body": "of bytes of a request",
+    "max-channels": "Most open channels",
+    "max-per-address": "Most open channels of one address",
+    "joins-per-minute": "Most joins from one address in a minute",
+    "max-body": "Most bytes of a request",
 }
 LIMITS = tuple(name.replace("-", "_") for name in (*_TIMES, *_COUNTS))
 """The relay's flags that are fields of `Limits`."""
 
 
 class UsageError(Exception):
-    """The arguments are wrong: a sentence, and how the command is used."""
+    """The arguments are wrong: a sentence, and where to read how the command is used."""
 
     def __init__(self, message: str, usage: str = "") -> None:
         super().__init__(message)
         self.usage = usage
+
+
+_SENTENCES = (
+    (r"argument (\S+?)(?:/\S+)?: (takes .*)", r"\1 \2"),
+    (r"argument (\S+): expected (?:one|at least one) argument", r"\1 takes a value"),
+    (r"argument (\S+): not allowed with argument (\S+)", r"\1 does not go together with \2"),
+    (r"argument (\S+): invalid (?:int|float) value: (.*)", r"\1 takes a number, not \2"),
+    (r"argument COMMAND: invalid choice: (.*) \(choose from .*\)", r"There is no command \1"),
+    (r"the following arguments are required: (.*)", r"Something is missing: \1"),
+    (r"unrecognized arguments: (.*)", r"This is not known here: \1"),
+)
+"""What argparse says, and how we say it."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -40,29 +56,42 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
-        sentence = message[:1].upper() + message[1:].rstrip(".") + "."
-        raise UsageError(sentence, " ".join(self.format_usage().split()))
+        for pattern, sentence in _SENTENCES:
+            if found := re.fullmatch(pattern, message, re.DOTALL):
+                message = found.expand(sentence)
+                break
+        message = message[:1].upper() + message[1:] if message[:1] != "-" else message
+        raise UsageError(message.rstrip(".") + ".", f"See {self.prog} --help.")
 
 
-def parse(arguments: Sequence[str], module: str) -> argparse.Namespace:
-    """Read *arguments*; *module* is what `python -m` runs. `command` names the command.
+def parse(arguments: Sequence[str], command: str) -> argparse.Namespace:
+    """Read *arguments*; *command* is what is typed before them. `command` names the command.
 
     Raises UsageError, and SystemExit after --help and --version.
     """
     parser = _Parser(
-        prog=f"python -m {module}",
+        prog=command,
         description="Send files to another computer, end-to-end encrypted, by a short code.",
+        epilog="COMMAND --help says more of each.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="say the version and stop")
+    parser.add_argument("--version", action=_Version, nargs=0, help="Say the version and stop.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    _add_send(commands.add_parser("send", help="send files and folders", allow_abbrev=False))
-    _add_receive(commands.add_parser("receive", help="receive them", allow_abbrev=False))
-    _add_relay(commands.add_parser("relay", help="run a relay", allow_abbrev=False))
-    _add_demo(
-        commands.add_parser("demo", help="show a transfer on this computer", allow_abbrev=False)
-    )
+    for name, add, what, more in (
+        ("send", _add_send, "Send files and folders.", _ENVIRONMENT + _ENVIRONMENT_TOKEN),
+        ("receive", _add_receive, "Receive what somebody sends.", _ENVIRONMENT),
+        ("relay", _add_relay, "Run a relay, at which senders and recipients meet.", ""),
+        ("demo", _add_demo, "Show a transfer on this computer.", ""),
+    ):
+        add(commands.add_parser(name, help=what, description=what, epilog=more, allow_abbrev=False))
     return parser.parse_args(arguments)
+
+
+_ENVIRONMENT = (
+    "Environment: CROC_RELAY is the relay where --relay is not given; CROC_CODE is the code, "
+    "which other users of this computer cannot see there."
+)
+_ENVIRONMENT_TOKEN = " CROC_TOKEN is the token that the relay wants to see."  # noqa: S105
 
 
 class _Version(argparse.Action):
@@ -83,41 +112,73 @@ class _Version(argparse.Action):
 
 
 def _add_face(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="events as JSON lines on stdout")
-    parser.add_argument("--quiet", action="store_true", help="say only what must be said")
-    parser.add_argument("--plain", action="store_true", help="progress as plain lines")
+    parser.add_argument("--json", action="store_true", help="Write events as JSON lines on stdout.")
+    parser.add_argument("--quiet", action="store_true", help="Say only what must be said.")
+    parser.add_argument("--plain", action="store_true", help="Show progress as plain lines.")
 
 
-def _add_party(parser: argparse.ArgumentParser, relay: str) -> None:
+def _add_party(parser: argparse.ArgumentParser, relay: str, curve: str) -> None:
     parser.add_argument("--relay", metavar="URL", help=relay)
-    parser.add_argument("--curve", metavar="NAME", help="the key agreement, such as x25519")
+    parser.add_argument(
+        "--curve",
+        metavar="NAME",
+        help=f"The key agreement: {', '.join(ALLOWED)}, or historic: {', '.join(HISTORIC)} "
+        f"({curve}).",
+    )
     _add_face(parser)
 
 
 def _add_send(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="what to send")
-    _add_party(parser, "the relay's address (or CROC_RELAY); without one, run one here")
-    parser.add_argument(
-        "--code", help="a code of your own, CHANNEL-SECRET; better in CROC_CODE, which hides it"
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="A file or a folder to send.")
+    _add_party(
+        parser,
+        "The relay's address, such as http://relay.example:8003 (default: CROC_RELAY; without "
+        "either, a relay runs here while this lasts).",
+        f"default: {DEFAULT}",
     )
     parser.add_argument(
-        "--follow", action="store_true", help="send what links point to, not the links"
+        "--code",
+        help="A code of your own, CHANNEL-SECRET; it is better in CROC_CODE, which hides it "
+        "(default: a fresh one).",
     )
-    parser.add_argument("--host", help="where a relay of our own listens (default: everywhere)")
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="Send what links point to. Without this, links are sent as links, and those that "
+        "lead out of what is sent are left out.",
+    )
+    parser.add_argument("--host", help="Where a relay of our own listens (default: everywhere).")
 
 
 def _add_receive(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "code", nargs="?", metavar="CODE", help="the code (or CROC_CODE); without one, we ask"
+        "code",
+        nargs="?",
+        metavar="CODE",
+        help="The code; it is better in CROC_CODE, or typed when we ask (default: CROC_CODE; "
+        "without either, we ask).",
     )
-    _add_party(parser, "the relay's address (or CROC_RELAY)")
-    parser.add_argument("--out", default=".", metavar="FOLDER", help="where to write (default: .)")
-    parser.add_argument("--yes", action="store_true", help="accept without asking")
+    _add_party(
+        parser,
+        "The relay's address, as the sender shows it (default: CROC_RELAY).",
+        "default: the sender's, but none of the historic ones",
+    )
+    parser.add_argument("--out", default=".", metavar="FOLDER", help="Where to write (default: .).")
+    parser.add_argument(
+        "--yes", action="store_true", help="Accept without asking (default: we ask)."
+    )
+    parser.add_argument(
+        "--max-files",
+        type=_number(1, MAX_FILES),
+        default=MAX_FILES,
+        metavar="NUMBER",
+        help=f"Most files and folders to take (default: {MAX_FILES}).",
+    )
     existing = parser.add_mutually_exclusive_group()
     for policy, what in (
-        (Policy.OVERWRITE, "replace files that exist"),
-        (Policy.SKIP, "leave files that exist alone"),
-        (Policy.RENAME, "keep both, the new one under another name"),
+        (Policy.OVERWRITE, "Replace files that exist (default: we ask)."),
+        (Policy.SKIP, "Leave files that exist alone."),
+        (Policy.RENAME, "Keep both, the new one under another name."),
     ):
         existing.add_argument(
             f"--{policy.value}",
@@ -130,33 +191,57 @@ def _add_receive(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_relay(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", help="where to listen (default: everywhere)")
-    parser.add_argument("--port", type=_port, help="of the control plane (default: 8003)")
+    limits = Limits()
+    parser.add_argument("--host", help="Where to listen (default: everywhere).")
+    parser.add_argument(
+        "--port",
+        type=_port,
+        help=f"The port of the control plane; 0 is any free one (default: {PORT}).",
+    )
     parser.add_argument(
         "--data-ports",
         type=_ports,
         metavar="PORTS",
-        help="such as 27001-27004 (the default) or 27001,27005; 0 is any free one",
+        help="The data ports, such as 27001,27005; 0 is any free one (default: "
+        f"{DATA_PORTS[0]}-{DATA_PORTS[-1]}).",
     )
-    parser.add_argument("--token-file", metavar="FILE", help="opening channels takes its token")
-    parser.add_argument("--ipv6-prefix", type=_prefix, metavar="BITS", help="that tell two apart")
-    for name, what in _TIMES.items():
-        parser.add_argument(f"--{name}", type=float, metavar="SECONDS", help=what)
-    for name, what in _COUNTS.items():
-        parser.add_argument(f"--{name}", type=int, metavar="NUMBER", help=what)
+    parser.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help="A file with the token that a sender must show in CROC_TOKEN (default: none).",
+    )
+    parser.add_argument(
+        "--ipv6-prefix",
+        type=_number(1, 128),
+        metavar="BITS",
+        help="How many bits tell two IPv6 addresses apart (default: 128).",
+    )
+    for names, kind, metavar in ((_TIMES, float, "SECONDS"), (_COUNTS, int, "NUMBER")):
+        for name, what in names.items():
+            default = getattr(limits, name.replace("-", "_"))
+            parser.add_argument(
+                f"--{name}", type=kind, metavar=metavar, help=f"{what} (default: {default:g})."
+            )
     _add_face(parser)
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", nargs="?", metavar="FILE", help="what to send (default: some MB)")
+    parser.add_argument(
+        "file", nargs="?", metavar="FILE", help="What to send (default: some made-up megabytes)."
+    )
     _add_face(parser)
 
 
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return port
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text[:20]) <= most):
+            raise argparse.ArgumentTypeError(f"takes a number from {least} to {most}, not {text!r}")
+        return int(text)
+
+    return number
+
+
+_port = _number(0, 65535)
 
 
 def _ports(text: str) -> tuple[int, ...]:
@@ -164,19 +249,19 @@ def _ports(text: str) -> tuple[int, ...]:
     ports: list[int] = []
     for part in text.split(","):
         first, dash, last = part.partition("-")
-        begin = _port(first)
-        end = _port(last) if dash else begin
+        try:
+            begin = _port(first)
+            end = _port(last) if dash else begin
+        except argparse.ArgumentTypeError:
+            raise argparse.ArgumentTypeError(
+                f"takes ports from 0 to 65535, such as 27001-27004, not {text!r}"
+            ) from None
         if end < begin or end - begin >= MAX_DATA_PORTS:
-            raise argparse.ArgumentTypeError(f"1 to {MAX_DATA_PORTS} ports, such as 27001-27004")
+            raise argparse.ArgumentTypeError(
+                f"takes 1 to {MAX_DATA_PORTS} ports, such as 27001-27004"
+            )
         ports += range(begin, end + 1)
     fixed = [port for port in ports if port]
     if len(ports) > MAX_DATA_PORTS or len(set(fixed)) < len(fixed):
-        raise argparse.ArgumentTypeError(f"1 to {MAX_DATA_PORTS} ports, each one once")
+        raise argparse.ArgumentTypeError(f"takes 1 to {MAX_DATA_PORTS} ports, each one once")
     return tuple(ports)
-
-
-def _prefix(text: str) -> int:
-    bits = int(text)
-    if not 1 <= bits <= 128:
-        raise argparse.ArgumentTypeError("a number of bits from 1 to 128")
-    return bits

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,7 +17,7 @@ from backends._cli_parser import LIMITS, UsageError
 from backends._options import Options, RelayOptions
 from backends._preview import Preview
 from backends._show import show
-from backends._sockets import cause
+from backends._sockets import CannotListenError, cause
 from backends._ui import Face
 from backends._ui_ask import ask_for, ask_to_accept, can_ask
 from croc_core import codes
@@ -46,10 +47,22 @@ def relay(backend: Backend, args: Namespace, face: Face) -> int:
         limits=limits,
         **{name: value for name, value in ports.items() if value is not None},
     )
+    _raise_open_files()
     session = _session.relaying(options)
     node = _Stoppable(session.node)
     session.node, session.outcome = node, lambda: node.failure
     return _run(backend, session, face.tell, face)
+
+
+def _raise_open_files() -> None:
+    """Allow this process as many open files as the system lets it: a transfer takes several."""
+    try:
+        import resource
+    except ImportError:  # Windows knows no such limit
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # some systems call it unlimited, and mean less
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class _Stoppable:
@@ -143,6 +156,7 @@ def receive(backend: Backend, args: Namespace, face: Face) -> int:
             relay=at,
             curve=args.curve,
             out=args.out,
+            max_files=args.max_files,
             yes=args.yes,
             existing=args.existing,
             attended=asks and not args.yes,
@@ -224,16 +238,25 @@ def _run(
     """Run *session*; return its exit status."""
     try:
         backend.run(session, tell)
-    except OSError as error:
-        if not session.listen:
-            raise
-        raise UsageError(
-            f"Cannot listen: {cause(error)}.", "Choose another --host, --port or --data-ports."
-        ) from error
+    except CannotListenError as error:
+        raise _usage_of(error, session) from error
     finally:
         face.close()
     failure = session.outcome()
     return 0 if failure is None else failure.exit_status
+
+
+def _usage_of(error: CannotListenError, session: _session.Session) -> UsageError:
+    """Say which flag says where it cannot be listened."""
+    host, port = error.where.host, error.where.port
+    if not port:
+        at, flag = host or "any address", "--host"
+    else:
+        at = f"port {port}"
+        flag = "--port" if error.where is session.listen[0] else "--data-ports"
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES) and host:
+            at, flag = f"{host}, {at}", "--host"
+    return UsageError(f"Cannot listen at {at}: {cause(error)}.", f"Choose another {flag}.")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -16,6 +17,8 @@ from croc_core.values import Secret
 PORT = 8003
 """Default port of a relay's control plane."""
 DATA_PORTS = (27001, 27002, 27003, 27004)
+MAX_FILES = 2_000_000
+"""Most entries of an offer; `FileSink` takes no more either."""
 CURVES = (*ALLOWED, *HISTORIC)
 
 
@@ -43,6 +46,8 @@ def where(text: str) -> Where:
         port = PORT if parts.port is None else parts.port
     except ValueError:
         raise ValueError(sample) from None
+    if re.search(r"[^\w.:%~-]", parts.hostname or ""):  # spaces, and what no name has
+        raise ValueError(sample)
     if parts.scheme != "http" or not parts.hostname or parts.path.strip("/") or parts.query:
         raise ValueError(sample)
     return Where(parts.hostname, port)
@@ -72,7 +77,7 @@ class Options:
     """Send what symbolic links point to, in place of the links."""
     attended: bool = False
     """Whether a person looks at the offer; see `FileSink`."""
-    max_files: int = 2_000_000
+    max_files: int = MAX_FILES
     """Most entries to accept in one offer."""
     patience: Patience = Patience()
 

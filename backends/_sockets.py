@@ -28,11 +28,28 @@ class Listen(Value, frozen=True):
     port: int
 
 
+class CannotListenError(OSError):
+    """It cannot be listened at `where`; what says why is its cause."""
+
+    def __init__(self, where: Listen, error: OSError | UnicodeError) -> None:
+        number = error.errno if isinstance(error, OSError) else None
+        super().__init__(number, str(error))
+        self.where = where
+        self.__cause__ = error
+
+
 def listen(where: Listen) -> list[socket.socket]:
     """Open the listening sockets for *where*, all on one port, non-blocking.
 
-    Raises OSError where the port is taken or the host is not of this computer.
+    Raises CannotListenError where the port is taken or the host is not of this computer.
     """
+    try:
+        return _listen(where)
+    except (OSError, UnicodeError) as error:
+        raise CannotListenError(where, error) from error
+
+
+def _listen(where: Listen) -> list[socket.socket]:
     if where.host is None:
         return [_listen_everywhere(where.port)]
     found = socket.getaddrinfo(
@@ -165,6 +182,8 @@ def cause(error: BaseException) -> str:
         return "the name was not found"
     if isinstance(error, TimeoutError) and not error.errno:
         return "no progress in time"
+    if isinstance(error, CannotListenError):
+        return cause(error.__cause__ or OSError())
     number = error.errno if isinstance(error, OSError) else None
     return (
         _CAUSES.get(number or 0)

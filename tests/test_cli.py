@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
+import resource
 import signal
 import socket
 import threading
@@ -15,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from backends import _cli, _cli_run
-from backends._options import Options
+from backends._cli_parser import UsageError, parse
+from backends._options import CURVES, Options
 from backends._session import Session
 from backends.asyncio._run import AsyncioBackend
 from croc_core.party import Patience
@@ -126,6 +129,7 @@ def test_a_code_of_ones_own(sh: Shell, file: Path) -> None:
     sender = sh.croc("send", file.name, "--relay", url, terminal=True, CROC_CODE="Mine Weak")
     assert sender.until("code")["code"] == "mine-weak"
     sender.see("easy to guess")
+    assert "easy to guess" in next(e for e in sender.events if e["event"] == "note")["message"]
     chosen = sh.croc("send", file.name, "--relay", url, "--code", "yours-8Jx k2vQ 0pLr m")
     assert chosen.until("code")["code"] == "yours-8jx-k2vq-0plr-m"
     taken = sh.croc("send", file.name, "--relay", url, CROC_CODE="mine-weak")
@@ -177,9 +181,14 @@ USAGE: dict[str, tuple[str, ...]] = {
     "two policies": ("receive", "a-b", "--relay", "x", "--skip", "--rename"),
     "no such curve": ("send", "photo.jpg", "--curve", "p0"),
     "no relay's address": ("send", "photo.jpg", "--relay", "ftp://x"),
+    "a relay of two words": ("send", "photo.jpg", "--relay", "foo bar"),
+    "no files": ("receive", "a-b", "--relay", "x", "--max-files", "0"),
+    "a host that is no name": ("relay", "--host", "a..b"),
     "two places": ("send", "photo.jpg", "--relay", "x", "--host", "y"),
     "no code of one's own": ("send", "photo.jpg", "--code", "x"),
     "port": ("relay", "--port", "65536"),
+    "a word for a port": ("relay", "--port", "abc"),
+    "no port number": ("relay", "--port", "²"),
     "ports": ("relay", "--data-ports", "4-1"),
     "same ports": ("relay", "--data-ports", "1,1"),
     "many ports": ("relay", "--data-ports", "1-99"),
@@ -211,7 +220,10 @@ def test_2_usage_for_a_person(sh: Shell) -> None:
     run = sh.croc("send", json=False)
     assert run.end() == 2
     assert run.out == b""
-    assert run.err.startswith("Error: The following arguments are required: PATH.\nusage: ")
+    assert run.err.splitlines() == [
+        "Error: Something is missing: PATH.",
+        "See python -m backends.asyncio send --help.",
+    ]
     assert "Traceback" not in run.err
 
 
@@ -221,12 +233,86 @@ def test_what_is_asked_for_is_no_error(flag: str, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("fly",), "There is no command 'fly'."),
+        (("relay", "--port", "abc"), "--port takes a number from 0 to 65535, not 'abc'."),
+        (("relay", "--data-ports", "x"),
+         "--data-ports takes ports from 0 to 65535, such as 27001-27004, not 'x'."),
+        (("relay", "--max-body", "x"), "--max-body takes a number, not 'x'."),
+        (("relay", "--port"), "--port takes a value."),
+        (("receive", "--skip", "--rename"), "--rename does not go together with --skip."),
+        (("send", "x", "--fly"), "This is not known here: --fly."),
+    ],
+)  # fmt: skip
+def test_2_usage_is_a_sentence(arguments: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(arguments, "croc")
+    assert str(caught.value) == sentence
+    assert caught.value.usage.startswith("See croc ")
+    assert caught.value.usage.endswith(" --help.")
+
+
+@pytest.mark.parametrize("command", ["send", "receive", "relay", "demo"])
+def test_help_is_whole(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse([command, "--help"], "croc")
+    text = " ".join(capsys.readouterr().out.split())
+    about = text.partition("options:")[2].partition("Environment:")[0]
+    for flag in re.findall(r" (--[a-z0-9-]+ [A-Z]+) ", about):
+        sentence = about.partition(flag)[2].partition(" --")[0].strip()
+        assert sentence.endswith("."), flag
+        assert "default: " in sentence, flag
+    named = {
+        "send": ("CROC_RELAY", "CROC_CODE", "CROC_TOKEN", "links are sent as links", *CURVES),
+        "receive": ("CROC_RELAY", "CROC_CODE", *CURVES),
+        "relay": ("8003", "27001-27004", "10000", "CROC_TOKEN"),
+    }
+    for word in named.get(command, ()):
+        assert word in text, word
+
+
+@pytest.mark.parametrize(
+    ("typed", "command"),
+    [("/usr/bin/croc-core", "croc-core"), ("/x/backends/asyncio/__main__.py", None)],
+)
+def test_what_was_typed_is_what_is_shown(
+    typed: str, command: str | None, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr("sys.argv", [typed, "send"])
+    assert _cli.main(AsyncioBackend()) == 2
+    assert f"See {command or 'python -m backends.asyncio'} send --help." in capsys.readouterr().err
+
+
+def test_the_relay_takes_as_many_files_as_it_may(sh: Shell) -> None:
+    start = (
+        "import resource as r, runpy, sys; n = r.RLIMIT_NOFILE;"
+        "r.setrlimit(n, (64, r.getrlimit(n)[1]));"
+        "runpy.run_module('backends.asyncio', run_name='__main__')"
+    )
+    flags = ["relay", "--json", "--host", LOCAL, "--port", "0", "--data-ports", "0"]
+    run = sh.start(["-c", start, *flags], False, {}, False)
+    run.until("listening")
+    soft, hard = resource.prlimit(run.process.pid, resource.RLIMIT_NOFILE)
+    assert soft == hard
+
+
 def test_the_port_is_taken(sh: Shell) -> None:
     port = sh.relay().rpartition(":")[2]
     run = sh.croc("relay", "--host", LOCAL, "--port", port, "--data-ports", "0")
     assert run.end() == 2
-    assert "in use" in run.error["message"]
-    assert "--port" in run.error["hint"]
+    assert run.error["message"] == f"Cannot listen at port {port}: the port is in use already."
+    assert run.error["hint"] == "Choose another --port."
+    run = sh.croc("relay", "--host", LOCAL, "--port", "0", "--data-ports", f"0,{port}")
+    assert run.end() == 2
+    assert port in run.error["message"]
+    assert run.error["hint"] == "Choose another --data-ports."
+    run = sh.croc("relay", "--host", "192.0.2.77", "--port", "0", "--data-ports", "0")
+    assert run.end() == 2
+    assert "192.0.2.77" in run.error["message"]
+    assert run.error["hint"] == "Choose another --host."
 
 
 # ---- 3, 4, 5, 6
@@ -391,6 +477,11 @@ def test_9_local_file(sh: Shell, arguments: tuple[str, ...]) -> None:
     assert run.end() == 9
     assert (run.error["code"], run.error["party"]) == ("local_file", "local")
     assert 'nothing"' in run.error["message"]
+
+
+def test_9_an_empty_path(sh: Shell, file: Path) -> None:
+    run = sh.croc("send", file.name, "")
+    assert (run.end(), run.error["message"]) == (9, "An empty path names nothing.")
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"\xff", b"x" * 1025])

@@ -135,6 +135,16 @@ def test_without_a_person_hidden_names_are_refused(sh: Shell, tmp_path: Path) ->
     assert notes[0].startswith('Left out: ".bashrc": ')
 
 
+def test_no_more_files_than_one_wants(sh: Shell, offered: tuple[str, ...], tmp_path: Path) -> None:
+    for most, statuses in ((1, False), (2, True)):
+        sender, code, url = send(sh, *offered)
+        recipient = sh.croc(
+            "receive", code, "--relay", url, "--out", "y", "--yes", "--max-files", most
+        )
+        assert ((recipient.end(), sender.end()) == (0, 0)) == statuses
+        assert (tmp_path / "y").exists() == statuses
+
+
 def test_where_nothing_is_usable_the_reasons_are_told(sh: Shell, tmp_path: Path) -> None:
     (tmp_path / ".bashrc").write_text("evil")
     _, code, url = send(sh, ".bashrc")
