@@ -328,7 +328,7 @@ def test_a_root_that_is_a_file(tmp_path: Path) -> None:
 # -- what is written
 
 
-@pytest.mark.parametrize(("attended", "mode"), [(True, 0o777), (False, 0o750)])
+@pytest.mark.parametrize(("attended", "mode"), [(True, 0o750), (False, 0o640)])
 def test_modes_and_dates(tmp_path: Path, attended: bool, mode: int) -> None:
     umask = os.umask(0o027)
     try:
@@ -353,8 +353,8 @@ def test_modes_and_dates(tmp_path: Path, attended: bool, mode: int) -> None:
     assert (d / "a").stat().st_mtime_ns == 10**18 + 1
     assert (d / "b").stat().st_mode == stat.S_IFREG | 0o640
     assert (d / "b").stat().st_mtime == -1
-    assert stat.S_IMODE((d / "c").stat().st_mode) == 0o444 & (0o777 if attended else 0o750)
-    assert stat.S_IMODE(d.stat().st_mode) == 0o555 & (0o777 if attended else 0o750)
+    assert stat.S_IMODE((d / "c").stat().st_mode) == 0o440
+    assert stat.S_IMODE(d.stat().st_mode) == 0o550
     assert d.stat().st_mtime_ns == 10**18
     assert stat.S_IMODE((d / "e").stat().st_mode) == 0
     assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o750

@@ -57,10 +57,10 @@ class FileSink(Alone):
     """Writes below *root* (made where it is missing); a `croc_core.content.Sink`.
 
     `policy` may be changed until `prepare`, and `judge` called again. *attended* says whether a
-    person looks at the offer: if none does, hidden names at the top are refused, and the
-    permissions that arrive are narrowed by the process's umask. *say* gets a sentence, safe to
-    show, for each thing that a person should hear of; it may not call the sink. Calls may come
-    from several threads; each waits for the one before. After `abandon` they raise
+    person looks at the offer: if none does, hidden names at the top are refused, and no file may
+    be executed. The permissions that arrive are narrowed by the process's umask. *say* gets a
+    sentence, safe to show, for each thing that a person should hear of; it may not call the sink.
+    Calls may come from several threads; each waits for the one before. After `abandon` they raise
     LocalProtocolError and touch nothing.
     """
 
@@ -78,7 +78,7 @@ class FileSink(Alone):
         self._say = say
         self._umask = os.umask(0o077)
         os.umask(self._umask)
-        self._narrow = 0 if attended else self._umask
+        self._runs = attended
         self._offered = Offered(attended)
         self._phase = _Phase.OFFERED
         self._root_fd: int | None = None
@@ -261,9 +261,13 @@ class FileSink(Alone):
         if part.written < part.ranges.size:
             os.ftruncate(part.fd, part.ranges.size)
         mode = self._offered.mode(row)
+        if mode is None:
+            mode = 0o666
+        elif not self._runs:
+            mode &= 0o666
         mtime = self._offered.mtime(row)
         with contextlib.suppress(OSError):  # not every file system has permissions and dates
-            os.fchmod(part.fd, 0o666 & ~self._umask if mode is None else mode & ~self._narrow)
+            os.fchmod(part.fd, mode & ~self._umask)
         if mtime is not None:
             with contextlib.suppress(OSError, OverflowError):
                 os.utime(part.fd, ns=(mtime, mtime))
@@ -326,7 +330,7 @@ class FileSink(Alone):
             with contextlib.suppress(OSError, OverflowError):  # as for files
                 fd = os.open(folders.name(row), READ, dir_fd=above)
                 try:
-                    os.fchmod(fd, 0o777 & ~self._umask if mode is None else mode & ~self._narrow)
+                    os.fchmod(fd, (0o777 if mode is None else mode) & ~self._umask)
                     if mtime is not None:
                         os.utime(fd, ns=(mtime, mtime))
                 finally:
