@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from croc_core.book import Book, LinkTimer, Pending, Timer
@@ -47,23 +48,23 @@ class Links:
         self._last_pair = 0
 
     def opened(self, event: LinkOpened, now: Moment) -> None:
-        """Ask a new link for its line, or send it away where there is no room."""
+        """Ask a new link for its line, or send it away where there is no room.
+
+        Links that have not said whose they are keep no other out: the oldest of them goes first.
+        """
         link = event.link
         if link in self._unnamed or link in self._book.pending:
             raise LocalProtocolError(f"link {link} is open already")
         if not 0 <= event.index < len(self.ports):
             raise LocalProtocolError(f"there is no data port number {event.index}")
-        unstapled = self._book.unstapled
-        in_all = unstapled.total + 2 * len(self._pairs)
-        if unstapled.total >= self._limits.max_pending_links or in_all >= self._limits.max_links:
-            self._send_away(link, BUSY)
-        elif unstapled[event.address] >= self._limits.max_pending_per_address:
-            self._send_away(link, TOO_MANY)
-        else:
-            unstapled.add(event.address)
-            self._unnamed[link] = _Unnamed(event.index, event.address, b"")
-            self._timers.set(LinkTimer(link), now.mono + self._limits.handshake_timeout)
-            self._out.append(Take(link, MAX_LINE))
+        why = self._make_room(event.address)
+        if why is not None:
+            self._send_away(link, why)
+            return
+        self._book.unstapled.add(event.address)
+        self._unnamed[link] = _Unnamed(event.index, event.address, b"")
+        self._timers.set(LinkTimer(link), now.mono + self._limits.handshake_timeout)
+        self._out.append(Take(link, MAX_LINE))
 
     def received(self, event: LinkReceived, now: Moment) -> None:
         """Go on with a link's line."""
@@ -112,6 +113,30 @@ class Links:
         if local is not None and local.pairs.get(index) == pair:
             del local.pairs[index]
             local.touched = now.mono
+
+    def _make_room(self, address: str) -> Refusal | None:
+        """See to it that there is room for a link from *address*; say why, where there is none."""
+        unstapled = self._book.unstapled
+        in_all = unstapled.total + 2 * len(self._pairs)
+        if unstapled[address] >= self._limits.max_pending_per_address:
+            why, oldest = TOO_MANY, self._oldest(address)
+        elif unstapled.total >= self._limits.max_pending_links or in_all >= self._limits.max_links:
+            why, oldest = BUSY, self._oldest(None)
+        else:
+            return None
+        if oldest is None:
+            return why
+        self._timers.cancel(LinkTimer(oldest))
+        unstapled.drop(self._unnamed.pop(oldest).address)
+        self._send_away(oldest, why)
+        return None
+
+    def _oldest(self, address: str | None) -> int | None:
+        """Return the oldest unnamed link of *address*; None: of the address that has the most."""
+        if address is None:
+            counts = Counter(unnamed.address for unnamed in self._unnamed.values())
+            address = max(counts, key=counts.__getitem__, default=None)
+        return next((n for n, it in self._unnamed.items() if it.address == address), None)
 
     def _send_away(self, link: int, why: Refusal) -> None:
         self._out += (Say(link, encode_reply(why)), Drop(link))

@@ -316,14 +316,24 @@ class Model:
     def opened(self, number: int, index: int, address: str) -> None:
         here = self.unstapled()
         every = len(here) + 2 * len(self.staples)
-        if len(here) >= self.limits.max_pending_links or every >= self.limits.max_links:
-            self.send_away(number, 503, "busy")
-        elif len([e for e in here if e.address == address]) >= self.limits.max_pending_per_address:
-            self.send_away(number, 429, "too_many")
-        else:
-            until = self.now + self.limits.handshake_timeout
-            self.links[number] = Link(number, index, address, until)
-            self.out.append(("take", number))
+        mine = len([e for e in here if e.address == address])
+        unnamed = list(self.links.values())
+        why = (503, "busy")
+        if mine >= self.limits.max_pending_per_address:
+            unnamed, why = [e for e in unnamed if e.address == address], (429, "too_many")
+        elif len(here) < self.limits.max_pending_links and every < self.limits.max_links:
+            why = (0, "")
+        if why[0]:
+            if not unnamed:
+                self.send_away(number, *why)
+                return
+            often = [len([f for f in unnamed if f.address == e.address]) for e in unnamed]
+            oldest = unnamed[often.index(max(often))]
+            del self.links[oldest.number]
+            self.send_away(oldest.number, *why)
+        until = self.now + self.limits.handshake_timeout
+        self.links[number] = Link(number, index, address, until)
+        self.out.append(("take", number))
 
     def send_away(self, number: int, status: int, code: str) -> None:
         self.out += [("say", number, f"ERR {status} {code}\n".encode()), ("drop", number)]

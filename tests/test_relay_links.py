@@ -26,6 +26,7 @@ from croc_core.relay_io import (
 from tests.relay_desk import A, B, C, Desk, Person, said
 
 OK = b"OK\n"
+D, E = "10.0.0.4", "10.0.0.5"
 
 
 def test_two_members_are_stapled_on_one_port_and_what_came_early_is_passed_on() -> None:
@@ -201,23 +202,65 @@ def test_a_lost_link_leaves_nothing() -> None:
     assert desk.link(3, recipient) == (Say(3, OK),)
 
 
-def test_links_are_limited_for_each_address_and_in_all() -> None:
+TAKE = 160
+
+
+def test_a_link_that_is_silent_keeps_no_other_out() -> None:
+    desk = Desk(Limits(max_pending_per_address=2, max_pending_links=4, max_links=5))
+    assert desk.open(1) == (Take(1, TAKE),)
+    assert desk.open(2) == (Take(2, TAKE),)
+    # Its address has no room for it: the oldest of that address goes.
+    assert desk.open(3) == (Say(1, b"ERR 429 too_many\n"), Drop(1), Take(3, TAKE))
+    assert desk.handle(LinkReceived(1, b"late")) == desk.handle(LinkLost(1)) == ()
+    assert desk.open(4, B) == (Take(4, TAKE),)
+    assert desk.open(5, C) == (Take(5, TAKE),)
+    # There is no room at all: the oldest of the address with the most goes.
+    assert desk.open(6, C) == (Say(2, b"ERR 503 busy\n"), Drop(2), Take(6, TAKE))
+    desk.handle(LinkReceived(4, b"CRO"))  # it has begun its line, and is as old as before
+    assert desk.open(7, D) == (Say(5, b"ERR 503 busy\n"), Drop(5), Take(7, TAKE))
+    assert desk.open(8, E) == (Say(3, b"ERR 503 busy\n"), Drop(3), Take(8, TAKE))
+    assert desk.open(9, E) == (Say(4, b"ERR 503 busy\n"), Drop(4), Take(9, TAKE))
+    desk.pass_time(10)
+    late = desk.handle(Woke())
+    assert [e.link for e in late if isinstance(e, Drop)] == [6, 7, 8, 9]
+    assert desk.relay._book.unstapled.total == 0
+    assert desk.relay.deadline() is None
+
+
+def test_a_flood_of_silent_links_does_not_stop_a_transfer() -> None:
+    desk = Desk(Limits.embedded())
+    sender, recipient = desk.pair()
+    for link in range(100, 120):
+        desk.open(link, C)
+    desk.link(1, sender, address=A)
+    for link in range(120, 140):
+        desk.open(link, C)
+    desk.open(2, B)
+    for link in range(140, 160):
+        desk.open(link, C)
+    line = f"CROC/1 {recipient.channel} {recipient.uuid}\n".encode()
+    assert [type(e) for e in desk.handle(LinkReceived(2, line))] == [Say, Staple]
+
+
+def test_links_that_are_identified_are_limited_for_each_address_and_in_all() -> None:
     desk = Desk(Limits(max_pending_per_address=2, max_pending_links=3, max_links=5))
-    assert desk.open(1) == (Take(1, 160),)
-    assert desk.open(2) == (Take(2, 160),)
-    assert said(desk.open(3)) == b"ERR 429 too_many\n"
-    assert desk.open(4, B) == (Take(4, 160),)
-    assert said(desk.open(5, C)) == b"ERR 503 busy\n"
-    for link in (1, 2, 4):
-        desk.handle(LinkLost(link))
     sender, recipient = desk.pair()
     for index in (0, 1):
-        desk.link(10 + index, sender, index=index)
-        desk.link(20 + index, recipient, index=index)
-    assert desk.open(30) == (Take(30, 160),)
-    assert said(desk.open(31)) == b"ERR 503 busy\n"
+        desk.link(1 + index, sender, index=index)
+    assert said(desk.open(3)) == b"ERR 429 too_many\n"
+    other = desk.pair(recipient_at=C)[1]
+    desk.link(4, other)
+    assert said(desk.open(5, C)) == b"ERR 503 busy\n"
+    desk.handle(LinkLost(4))
+    for index in (0, 1):
+        desk.link(6 + index, recipient, index=index)
+    assert desk.open(30) == (Take(30, TAKE),)
+    assert desk.open(31) == (Say(30, b"ERR 503 busy\n"), Drop(30), Take(31, TAKE))
+    assert desk.handle(LinkLost(31)) == ()
+    desk.link(32, other)
+    assert said(desk.open(33, B)) == b"ERR 503 busy\n"
     desk.handle(PairEnded(1))
-    assert desk.open(32) == (Take(32, 160),)
+    assert desk.open(34, B) == (Take(34, TAKE),)
 
 
 def test_what_cannot_happen_is_the_callers_bug_and_changes_nothing() -> None:
