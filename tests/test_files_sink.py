@@ -14,7 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backends.files import offer as offer_module
 from backends.files import sink as sink_module
+from backends.files.offer import REFUSED, Offered
 from backends.files.policy import Policy
 from backends.files.sink import FileSink
 from croc_core.content import Arrived, Entry, Kind, Verdict
@@ -748,6 +750,24 @@ def test_many_implied_folders_and_long_links_are_bounded(tmp_path: Path) -> None
     assert {why for _, why in verdict.refused} == {"the links of this offer are too long to hold"}
     assert 300 < verdict.refused_count < 500
     sink.abandon()
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(["a", "bb", "ccc", "é"]), min_size=1, max_size=3)),
+    st.integers(0, 12),
+)
+def test_the_names_of_an_offer_are_bounded(paths: list[list[str]], room: int) -> None:
+    offered = Offered(attended=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(offer_module, "NAME_BYTES", room)
+        for path in paths:
+            offered.add(file("/".join(path), 0))
+    held = [offered.tree.name(row) for row in range(len(offered.tree))]
+    assert offered.tree.name_bytes == sum(map(len, held)) <= room
+    for path, row in zip(paths, offered.rows, strict=True):
+        assert row == REFUSED or offered.tree.path(row) == "/".join(path).encode()
+    if any(reason.startswith("the names") for _, reason in offered.refused):
+        assert offered.tree.name_bytes > room - 3
 
 
 def test_descriptors_are_given_back(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from croc_core.content import MAX_SIZE, Entry, Kind
 
 MAX_IMPLIED = 10_000
 """Greatest number of folders that paths run through without an entry of their own."""
+NAME_BYTES = 256 << 20
+"""Greatest length of the names of an offer together, in bytes; a folder's counts once."""
 TARGET_BYTES = 256
 """Greatest mean length of the targets of links, in bytes an entry."""
 MAX_SHOWN = 20
@@ -134,8 +136,8 @@ class Offered:
             if found is None:
                 if self._implied >= MAX_IMPLIED:
                     raise BadName("its folder is not in the offer")
-                self._implied += 1
                 row = self._add(key, row, part, _FOLDER)
+                self._implied += 1
                 continue
             if not self._flags[found] & _FOLDER:
                 raise BadName("it lies below something that is not a folder")
@@ -148,6 +150,8 @@ class Offered:
         return self.tree.parent(row) == parent and self.tree.name(row) == part.name
 
     def _add(self, key: int, parent: int, part: Component, flags: int) -> int:
+        if self.tree.name_bytes + len(part.name) > NAME_BYTES:
+            raise BadName("the names of this offer are too long to hold")
         row = self.tree.add(parent, part.name)
         self._seen[key] = row
         self._flags.append(flags)

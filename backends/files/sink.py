@@ -25,7 +25,8 @@ from croc_core.content import Arrived, Entry, Verdict
 from croc_core.errors import LocalFileError, LocalProtocolError, Party, RemoteProtocolError
 
 MAX_OFFERED = 2_000_000
-"""Greatest number of entries of an offer; each takes some 200 bytes of memory."""
+"""Greatest number of entries of an offer; each takes some 200 bytes of memory and its name
+(see `offer.NAME_BYTES`)."""
 MAX_PARTS = 256
 """Greatest number of files that may be unfinished at one time."""
 MAX_PATHS = 1000

@@ -22,6 +22,11 @@ class Tree:
     def __len__(self) -> int:
         return len(self._parents)
 
+    @property
+    def name_bytes(self) -> int:
+        """The length of all names together, in bytes."""
+        return len(self._names)
+
     def add(self, parent: int, name: bytes) -> int:
         """Add a row and return its number."""
         self._parents.append(parent)
