@@ -87,6 +87,10 @@ class Judge:
             self._replaced_count,
         )
 
+    def merges(self, row: int) -> bool:
+        """Whether *row*, which is taken or has something below it that is, is a folder there."""
+        return self._there[row] == _There.FOLDER
+
     def _fate(self, row: int) -> Fate:
         try:
             return self._judge(row)
