@@ -24,7 +24,7 @@ from croc_core.channel import (
     view,
 )
 from croc_core.judge import Refused, judge_update
-from croc_core.limits import Limits, Tally
+from croc_core.limits import AddressTally, Limits, Tally
 from croc_core.relay_io import Answer, Cut, Drop, Effect
 from croc_core.timers import Timers
 from croc_core.values import Moment, Role
@@ -107,10 +107,10 @@ class Book:
         self.locals: dict[str, Local] = {}
         self.nonces: dict[tuple[str, str], str] = {}
         """The channel that a sender's join without a name opened, by nonce and address."""
-        self.opened_by: Tally[str] = Tally()
+        self.opened_by = AddressTally()
         self.lengths: Tally[int] = Tally()
         """How many names, of channels and tombstones, have a length."""
-        self.unstapled: Tally[str] = Tally()
+        self.unstapled = AddressTally()
         """How many links that are not stapled each address has."""
         self.asks: dict[int, tuple[str, Role]] = {}
         self.pending: dict[int, tuple[str, tuple[int, Role]]] = {}

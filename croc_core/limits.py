@@ -8,6 +8,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from croc_core.values import address_of
+
 K = TypeVar("K", bound=Hashable)
 
 
@@ -58,6 +60,18 @@ class Limits:
         return cls(max_channels=8, max_pending_links=8, max_links=64)
 
 
+def counted(address: str) -> str:
+    """Return what counts and rates go by: an IPv4 address, or the /64 of an IPv6 one.
+
+    One host commonly has a whole /64 to itself (RFC 6177). *address* is one of `address_of`; the
+    two-address rule goes by that as it is.
+    """
+    if ":" not in address:
+        return address
+    host, _, bits = address.partition("/")
+    return address_of(host, min(64, int(bits or 64)))
+
+
 class Tally(Generic[K]):
     """How many of something each key has; a key that has none takes no memory."""
 
@@ -84,8 +98,23 @@ class Tally(Generic[K]):
             del self._counts[key]
 
 
+class AddressTally(Tally[str]):
+    """A tally by address, as `counted`."""
+
+    def __getitem__(self, key: str) -> int:
+        return super().__getitem__(counted(key))
+
+    def add(self, key: str) -> None:
+        """See `Tally`."""
+        super().add(counted(key))
+
+    def drop(self, key: str) -> None:
+        """See `Tally`."""
+        super().drop(counted(key))
+
+
 class Rate:
-    """A token bucket for each address, kept as the moment at which the bucket is full again."""
+    """A token bucket for each address, as `counted`: the moment at which it is full again."""
 
     def __init__(self, per_minute: int, max_keys: int) -> None:
         self._cost = 60.0 / per_minute
@@ -100,6 +129,7 @@ class Rate:
 
         *now* is seconds on a clock that never goes back.
         """
+        address = counted(address)
         full_at = max(self._full_at.get(address, now), now) + self._cost
         # A little slack, so that the sum of many costs is not over by a rounding error.
         if full_at - now > 60.0 + 1e-6:

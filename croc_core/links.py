@@ -17,6 +17,7 @@ from croc_core.identify import (
     parse_line,
 )
 from croc_core.judge import NO_SUCH_CHANNEL, Refused, judge_link
+from croc_core.limits import counted
 from croc_core.relay_io import Drop, Effect, LinkLost, LinkOpened, LinkReceived, Say, Staple, Take
 from croc_core.timers import Timers
 from croc_core.values import Moment, Role
@@ -31,6 +32,8 @@ class _Unnamed(NamedTuple):
 
     listener: int
     address: str
+    counted: str
+    """See `croc_core.limits.counted`."""
     received: bytes
 
 
@@ -62,7 +65,7 @@ class Links:
             self._send_away(link, why)
             return
         self._book.unstapled.add(event.address)
-        self._unnamed[link] = _Unnamed(event.index, event.address, b"")
+        self._unnamed[link] = _Unnamed(event.index, event.address, counted(event.address), b"")
         self._timers.set(LinkTimer(link), now.mono + self._limits.handshake_timeout)
         self._out.append(Take(link, MAX_LINE))
 
@@ -119,7 +122,7 @@ class Links:
         unstapled = self._book.unstapled
         in_all = unstapled.total + 2 * len(self._pairs)
         if unstapled[address] >= self._limits.max_pending_per_address:
-            why, oldest = TOO_MANY, self._oldest(address)
+            why, oldest = TOO_MANY, self._oldest(counted(address))
         elif unstapled.total >= self._limits.max_pending_links or in_all >= self._limits.max_links:
             why, oldest = BUSY, self._oldest(None)
         else:
@@ -131,12 +134,12 @@ class Links:
         self._send_away(oldest, why)
         return None
 
-    def _oldest(self, address: str | None) -> int | None:
-        """Return the oldest unnamed link of *address*; None: of the address that has the most."""
-        if address is None:
-            counts = Counter(unnamed.address for unnamed in self._unnamed.values())
-            address = max(counts, key=counts.__getitem__, default=None)
-        return next((n for n, it in self._unnamed.items() if it.address == address), None)
+    def _oldest(self, key: str | None) -> int | None:
+        """Return the oldest unnamed link of a counted address; None: of the one with the most."""
+        if key is None:
+            counts = Counter(unnamed.counted for unnamed in self._unnamed.values())
+            key = max(counts, key=counts.__getitem__, default=None)
+        return next((n for n, it in self._unnamed.items() if it.counted == key), None)
 
     def _send_away(self, link: int, why: Refusal) -> None:
         self._out += (Say(link, encode_reply(why)), Drop(link))

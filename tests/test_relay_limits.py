@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
 import random
 from collections import Counter, deque
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from croc_core.limits import Limits, Rate, Tally
+from croc_core.limits import AddressTally, Limits, Rate, Tally, counted
 from croc_core.names import ALPHABET, new_name
+from croc_core.values import address_of
 
 
 @pytest.mark.parametrize("bad", [0, -1, float("inf"), float("nan")])
@@ -38,6 +41,28 @@ def test_a_tally_counts_and_forgets(moves: list[tuple[bool, str]]) -> None:
             model[key] -= 1
         assert [tally[k] for k in "abc"] == [model[k] for k in "abc"]
         assert (tally.total, len(tally)) == (model.total(), len(+model))
+
+
+@given(st.ip_addresses(), st.integers(0, 128))
+def test_ipv6_counts_by_64_bits_and_ipv4_whole(address: Any, prefix: int) -> None:
+    text = address_of(str(address), prefix)
+    if ":" not in text:
+        assert counted(text) == text
+        return
+    network = ipaddress.ip_network((address_of(str(address)), min(prefix, 64)), strict=False)
+    assert counted(text) == counted(counted(text)) == str(network)
+
+
+def test_tallies_and_rates_of_addresses_go_by_64_bits() -> None:
+    one, two, other = "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"
+    tally = AddressTally()
+    tally.add(one)
+    assert [tally[a] for a in (one, two, other)] == [1, 1, 0]
+    tally.drop(two)
+    assert len(tally) == tally[one] == 0
+    rate = Rate(1, 10)
+    assert rate.take(one, 5.0) == rate.take(other, 5.0) == 0
+    assert rate.take(two, 5.0)
 
 
 @given(st.sampled_from([1, 3, 7, 60]), st.lists(st.integers(0, 40), max_size=60))
