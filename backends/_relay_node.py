@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from backends import _io as io
 from backends._http_server import Event, HttpServer, Interim, Refusal, Request, render_error
 from croc_core import relay_io
-from croc_core.limits import Tally
+from croc_core.limits import Tally, counted
 from croc_core.relay import Relay
 from croc_core.timers import Timers
 from croc_core.values import Moment, Value, address_of
@@ -19,8 +19,8 @@ _LINGER_BYTES = 1 << 20
 """How much it may send meanwhile, in bytes; all of it is thrown away."""
 _LINGERERS = 64
 """How many that were sent away at the door may be lingering; further ones are closed at once."""
-_AHEAD = 65536
-"""How many bytes of later requests are read while a request waits for its answer."""
+_READ = 4096
+"""Bytes read at once; while a request waits for its answer, less than twice that is kept."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -38,10 +38,22 @@ class Connections(Value, frozen=True):
     most: int = 24_576
     """In all, data connections included."""
     per_address: int = 1_024
+    """From one address; of IPv6, from one /64."""
     request_timeout: float = 10.0
     """From a request's first byte to its last one; also from the accept to the first byte."""
     keep_alive: float = 75.0
     """For a connection without a request, and for reading a reply."""
+
+    @classmethod
+    def within(cls, descriptors: int, request_timeout: float) -> Connections:
+        """Return the connections for a process that may have so many *descriptors* open.
+
+        A quarter of them is for staples' pipes, files and the system; an address gets a quarter of
+        the rest.
+        """
+        whole = cls(request_timeout=request_timeout)
+        most = max(1, min(whole.most, descriptors * 3 // 4))
+        return cls(most, max(1, min(whole.per_address, most // 4)), request_timeout)
 
 
 class Addresses(Value, frozen=True):
@@ -135,6 +147,8 @@ class RelayNode:
         self._last_ask = 0
         self._pairs: dict[int, tuple[str | None, str | None]] = {}
         self._counts: Tally[str] = Tally()
+        self._idle: dict[str, dict[io.Conn, None]] = {}
+        """Those that hold nobody's request or link, oldest first, of each counted address."""
         self._lingerers = 0
         self._timers: Timers[io.Conn] = Timers()
         self._out: list[io.Effect] = []
@@ -187,20 +201,47 @@ class RelayNode:
 
     def _accepted(self, event: io.Accepted) -> None:
         address = self._addresses.of_peer(event.peer)
+        key = counted(address)
         busy = self._counts.total >= self._limits.most
-        many = self._counts[address] >= self._limits.per_address
-        if busy or (many and not self._addresses.trusts(event.peer)):
-            self._turn_away(event, busy)
+        many = self._counts[key] >= self._limits.per_address
+        many = many and not self._addresses.trusts(event.peer)
+        if (many or busy) and not self._close_idle(key if many else None):
+            self._turn_away(event, not many)
             return
-        self._counts.add(address)
+        self._counts.add(key)
         if event.listener == io.HTTP:
-            web = _Web(address, event.peer, self._relay.limits.max_body)
+            web = _Web(key, event.peer, self._relay.limits.max_body)
             self._conns[event.conn] = web
+            self._idles(event.conn, web)
             self._timers.set(event.conn, self._now.mono + self._limits.request_timeout)
             self._read(event.conn, web)
         else:
-            self._conns[event.conn] = _Link(address)
+            self._conns[event.conn] = _Link(key)
             self._to_relay(relay_io.LinkOpened(event.conn, event.listener, address))
+
+    def _close_idle(self, key: str | None) -> bool:
+        """Close the connection that idles longest, of an address or of the one with the most.
+
+        Return False where there is none: who does not use a connection keeps nobody out.
+        """
+        if key is None:
+            key = max(self._idle, key=lambda it: len(self._idle[it]), default="")
+        conn = next(iter(self._idle.get(key, ())), None)
+        if conn is not None:
+            self._close(conn)
+        return conn is not None
+
+    def _idles(self, number: io.Conn, conn: _Conn) -> None:
+        """Note that nobody loses much if a connection is closed now."""
+        if conn.counted is not None:
+            self._idle.setdefault(conn.counted, {})[number] = None
+
+    def _works(self, number: io.Conn, conn: _Conn) -> None:
+        """Note that a connection is of use, or gone."""
+        idle = self._idle.get(conn.counted or "", {})
+        idle.pop(number, None)
+        if not idle:
+            self._idle.pop(conn.counted or "", None)
 
     def _turn_away(self, event: io.Accepted, busy: bool) -> None:
         """Tell a connection at the door that there is no room for it."""
@@ -289,6 +330,7 @@ class RelayNode:
         self._last_ask += 1
         web.ask = self._last_ask
         web.begun = False
+        self._works(conn, web)
         self._asks[web.ask] = conn
         self._timers.cancel(conn)  # the relay answers in its own time
         self._to_relay(relay_io.Asked(web.ask, request.method, request.path, request.body, address))
@@ -300,7 +342,7 @@ class RelayNode:
             self._timers.set(conn, self._now.mono + self._limits.request_timeout)
         if web.ask is not None:
             # An open read is what notices that the asker has gone.
-            if web.server.buffered < _AHEAD:
+            if web.server.buffered < _READ:
                 self._read(conn, web)
         elif not web.sending:
             self._read(conn, web)
@@ -312,6 +354,7 @@ class RelayNode:
         web = self._conns[conn]
         assert isinstance(web, _Web)
         web.ask = None
+        self._idles(conn, web)
         data = web.server.reply(effect.status, effect.body, effect.retry_after)
         if web.server.keep_alive:
             self._timers.set(conn, self._now.mono + self._limits.keep_alive)
@@ -364,12 +407,13 @@ class RelayNode:
     def _read(self, conn: io.Conn, of: _Conn) -> None:
         if not of.reading:
             of.reading = True
-            self._out.append(io.Read(conn))
+            self._out.append(io.Read(conn, _READ))
 
     def _let_linger(self, conn: io.Conn, was: _Conn) -> None:
         """End our direction and wait a little for the other: a close at once could lose it all."""
         leaving = self._conns[conn] = _Leaving(was.counted)
         leaving.reading = was.reading
+        self._idles(conn, leaving)
         self._timers.set(conn, self._now.mono + LINGER)
         self._out.append(io.HalfClose(conn))
         self._read(conn, leaving)
@@ -382,6 +426,7 @@ class RelayNode:
         conn = self._conns.pop(number, None)
         if conn is not None:
             self._timers.cancel(number)
+            self._works(number, conn)
             self._uncount(conn.counted)
         return conn
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -39,8 +40,8 @@ class Session:
         self.inject(Interrupted(code))
 
 
-def relaying(options: RelayOptions) -> Session:
-    """A relay."""
+def relaying(options: RelayOptions, say: Say = lambda sentence: None) -> Session:
+    """A relay; *say* hears where the system gives it too few descriptors for all it could take."""
     from backends._options import Where
     from backends._relay_node import Addresses, Connections, RelayNode
     from croc_core.events import Listening
@@ -52,15 +53,31 @@ def relaying(options: RelayOptions) -> Session:
     def announce(port: int, data_ports: tuple[int, ...]) -> Listening:
         return Listening(Where(host or "127.0.0.1", port).url, data_ports, host or "")
 
-    timeout = options.limits.handshake_timeout
+    descriptors = _descriptors()
+    connections = Connections.within(descriptors, options.limits.handshake_timeout)
+    if connections.most < Connections().most:
+        say(
+            f"This relay may open {descriptors} files, so it takes {connections.most} connections "
+            "and no more; raise the limit (ulimit -n) for a busy one."
+        )
     node = RelayNode(
         relay,
         Addresses(options.ipv6_prefix),
-        Connections(request_timeout=timeout),
+        connections,
         announce,
     )
     ports = (options.port, *options.data_ports)
     return Session(node, lambda: None, tuple(Listen(options.host, port) for port in ports))
+
+
+def _descriptors() -> int:
+    """Return how many descriptors this process may have open."""
+    if sys.platform == "win32":
+        return 1 << 20  # there is no such limit
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1 << 20 if soft == resource.RLIM_INFINITY else soft
 
 
 def sending(options: Options, paths: Sequence[str], say: Say) -> Session:
@@ -154,7 +171,8 @@ def _embedded(
 
     token = Secret(os.urandom(16).hex().encode())
     relay = RelayNode(
-        Relay(os.urandom, Limits.embedded(), (), token), connections=Connections(most=64)
+        Relay(os.urandom, Limits.embedded(), (), token),
+        connections=Connections(most=64, per_address=16),
     )
     node = Embedded(relay, options.host, lambda at, shown: party(at, shown, token))
     listen = (Listen(options.host, 0), Listen(options.host, 0))

@@ -17,8 +17,10 @@ K = TypeVar("K", bound=Hashable)
 class Limits:
     """What a relay gives to strangers. Raises ValueError where a limit is not above zero.
 
-    The defaults let one computer run some hundred transfers in a row, and keep a relay that is
-    full of strangers under about 100 MB.
+    The defaults let one computer run some hundred transfers in a row. What strangers cost is bound
+    to their connections: measured, about 9 kB for a held request with others behind it and 17 kB
+    for a head that does not end, thus some 17 MB for one address with 1,024 connections, and some
+    400 MB for a relay that 24,576 of them fill.
     """
 
     handshake_timeout: float = 10.0

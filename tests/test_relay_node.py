@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backends import _io as io
 from backends._http_client import HttpExchange
-from backends._relay_node import LINGER, Addresses, Listening, RelayNode
+from backends._relay_node import LINGER, Addresses, Connections, Listening, RelayNode
 from backends.asyncio._loop import Listen, Loop
 from croc_core.limits import Limits
 from croc_core.relay import Relay
@@ -120,7 +120,7 @@ def test_later_requests_are_read_ahead_only_so_far_while_one_is_held() -> None:
     held = request("/channel", channel=joined["channel"], uuid=joined["uuid"], wait=25)
     backend.feed(conn, held + b"x" * (1 << 20))
     assert conn not in backend.reading
-    assert backend.node._conns[io.Conn(conn)].server.buffered <= 2 * 65536  # type: ignore[attr-defined]
+    assert backend.node._conns[io.Conn(conn)].server.buffered < 2 * 4096  # type: ignore[attr-defined]
 
 
 def test_times_of_a_connection() -> None:
@@ -184,12 +184,12 @@ def test_a_connection_of_its_own_that_is_not_kept_ends_with_its_reply() -> None:
 
 def test_too_many_connections_are_told_so_and_then_closed() -> None:
     backend = Backend()
-    held = [backend.accept() for _ in range(LIMITS.per_address)]
+    held = [backend.accept(listener=0) for _ in range(LIMITS.per_address)]
     web, data = backend.accept(), backend.accept(listener=0)
     assert backend.reply(web)[1]["code"] == "too_many"
     assert backend.sent[data] == b"ERR 429 too_many\n"
     assert {web, data} <= backend.half_closed
-    others = [backend.accept(peer=f"10.0.1.{n}") for n in range(LIMITS.most - len(held))]
+    others = [backend.accept(0, f"10.0.1.{n}") for n in range(LIMITS.most - len(held))]
     assert all(not backend.sent[conn] for conn in others)
     web, data = backend.accept(peer="10.0.2.1"), backend.accept(listener=0, peer="10.0.2.1")
     assert backend.reply(web)[1]["code"] == "busy"
@@ -199,9 +199,57 @@ def test_too_many_connections_are_told_so_and_then_closed() -> None:
     backend.later(LINGER)
     assert not any(conn in backend.open for conn in crowd)
     for conn in held:
-        backend.feed(conn, b"")
+        backend.open.remove(conn)
+        backend.reading.pop(conn)
+        backend.give(io.Broken(io.Conn(conn), "reset"))
     again = backend.accept()
     assert backend.post(again, "/join", role="sender")[0] == 200
+
+
+def test_an_idle_connection_keeps_no_other_out() -> None:
+    backend = Backend()
+    silent, used, held, last = (backend.accept() for _ in range(4))
+    joined = backend.post(used, "/join", role="sender")[1]
+    backend.feed(silent, b"POST /join")
+    member = {"channel": joined["channel"], "uuid": joined["uuid"]}
+    backend.feed(held, request("/channel", **member, since=joined["seq"], wait=25))
+    for oldest in (silent, last, used):  # the held one is of use, the others go by age
+        assert oldest in backend.open
+        backend.accept()
+        assert oldest not in backend.open
+    assert held in backend.open
+    for number in range(LIMITS.most - LIMITS.per_address):
+        backend.accept(peer=f"10.0.1.{number}")
+    before = set(backend.open)
+    honest = backend.accept(peer="10.0.2.1")
+    (gone,) = before - backend.open
+    assert gone == last + 2  # of the address with the most
+    assert backend.post(honest, "/join", role="sender")[0] == 200
+    assert held in backend.open
+
+
+def test_a_lingering_connection_keeps_no_other_out() -> None:
+    backend = Backend()
+    conns = [backend.accept() for _ in range(LIMITS.per_address)]
+    for conn in conns:
+        backend.feed(conn, b"nonsense\r\n\r\n")
+    backend.accept()
+    assert conns[0] not in backend.open
+    assert not backend.sent[backend.accept()]
+
+
+def test_counts_go_by_the_64_bits_of_a_network() -> None:
+    backend = Backend()
+    for n in range(LIMITS.per_address):
+        backend.accept(0, f"2001:db8::{n}")
+    assert backend.reply(backend.accept(peer="2001:db8::ffff"))[1]["code"] == "too_many"
+    assert not backend.sent[backend.accept(peer="2001:db8:0:1::1")]
+
+
+def test_connections_fit_the_descriptors() -> None:
+    assert Connections.within(1 << 20, 7.0) == Connections(request_timeout=7.0)
+    assert Connections.within(1024, 7.0) == Connections(768, 192, 7.0)
+    assert Connections.within(1, 7.0) == Connections(1, 1, 7.0)
 
 
 def test_mapped_addresses_are_one_with_ipv4_and_a_prefix_may_be_one() -> None:
@@ -329,6 +377,9 @@ def test_no_order_of_events_breaks_the_rules(steps: list[Any], acknowledge: bool
                 backend.reading.pop(conn, None)
                 backend.give(io.Broken(io.Conn(conn), "reset"))
         assert set(backend.node._conns) == backend.open
+        idle = {conn for conns in backend.node._idle.values() for conn in conns}
+        assert not idle & set(backend.node._asks.values())
+        assert idle <= backend.open
         assert all(conn in backend.open for conn in backend.node._asks.values())
         assert backend.node._counts.total + backend.node._lingerers == len(backend.open)
     backend.later(1000)
