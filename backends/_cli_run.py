@@ -48,7 +48,7 @@ def relay(backend: Backend, args: Namespace, face: Face) -> int:
         **{name: value for name, value in ports.items() if value is not None},
     )
     _raise_open_files()
-    session = _session.relaying(options)
+    session = _session.relaying(options, face.warn)
     node = _Stoppable(session.node)
     session.node, session.outcome = node, lambda: node.failure
     return _run(backend, session, face.tell, face)
@@ -91,15 +91,16 @@ class _Stoppable:
 
 def _token(path: str) -> Secret:
     from backends.files.trouble import local_error
+    from croc_core.wire import MAX_TOKEN
 
     try:
         with open(path, "rb") as file:
             token = file.read(1025).strip()
     except OSError as error:
         raise local_error(error, "read", path) from None
-    if not 1 <= len(token) <= 1024 or not token.isascii():
+    if not 1 <= len(token) <= MAX_TOKEN or not token.isascii():
         raise LocalFileError(
-            "The token file does not hold a token.", "It holds 1 to 1,024 ASCII characters."
+            "The token file does not hold a token.", f"It holds 1 to {MAX_TOKEN} ASCII characters."
         )
     return Secret(token)
 

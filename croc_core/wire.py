@@ -29,7 +29,9 @@ Value = Annotated[
     ),
 ]
 """base64url without padding, of a length that bytes can have; the relay reads no more into it."""
-Token = Annotated[str, Meta(min_length=1, max_length=256)]
+MAX_TOKEN = 256
+"""Most characters of a relay's token."""
+Token = Annotated[str, Meta(min_length=1, max_length=MAX_TOKEN)]
 Count = Annotated[int, Meta(ge=0)]
 
 
