@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -48,7 +49,7 @@ def relay(backend: Backend, args: Namespace, face: Face) -> int:
         **{name: value for name, value in ports.items() if value is not None},
     )
     _raise_open_files()
-    session = _session.relaying(options, face.warn)
+    session = _session.relaying(options, lambda text: print(text, file=sys.stderr))
     node = _Stoppable(session.node)
     session.node, session.outcome = node, lambda: node.failure
     return _run(backend, session, face.tell, face)
