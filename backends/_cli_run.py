@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -49,7 +48,7 @@ def relay(backend: Backend, args: Namespace, face: Face) -> int:
         **{name: value for name, value in ports.items() if value is not None},
     )
     _raise_open_files()
-    session = _session.relaying(options, lambda text: print(text, file=sys.stderr))
+    session = _session.relaying(options, face.note)
     node = _Stoppable(session.node)
     session.node, session.outcome = node, lambda: node.failure
     return _run(backend, session, face.tell, face)
