@@ -10,6 +10,9 @@ from croc_core.party_io import Moved
 
 TICK = 0.2
 """How often a running data connection is looked at, in seconds."""
+SLOW = 1024
+"""A record that comes in slowly grows by at least so many bytes from one sign of life to the next:
+a greatest record, genuine or not, is over after a thousand of them."""
 _SMOOTH = 0.2
 """Weight of the newest rate in the shown one."""
 
@@ -24,6 +27,7 @@ class Meter:
         self._total: int | None = None
         self._began = 0.0
         self._seen = (0, 0)
+        self._raw = 0
         self._at = 0.0
         self._rate = 0.0
 
@@ -61,12 +65,16 @@ class Meter:
             return None, None
         moved = 0 if self._moved is None else self._moved()
         before, self._seen = self._seen, (reader.genuine, moved)
+        growing = reader.genuine == before[0] and reader.received - self._raw >= SLOW
+        if growing or reader.genuine != before[0]:
+            self._raw = reader.received
         if self._moved is not None:
             rate = (moved - before[1]) / max(now - self._at, 1e-6)
             fresh = self._rate == 0.0
             self._rate = rate if fresh else self._rate + _SMOOTH * (rate - self._rate)
         self._next, self._at = now + TICK, now
-        told = None if self._seen == before else Moved(files=moved != before[1])
+        quiet = self._seen == before and not growing
+        told = None if quiet else Moved(files=growing or moved != before[1])
         return told, None if self._moved is None else self._progress(moved)
 
     def _progress(self, moved: int) -> Progress:

@@ -55,6 +55,8 @@ class Reader:
         self._parser: Parser | None = None
         self._unit: Unit | None = None
         self._eof = False
+        self.received = 0
+        """Bytes of any kind that have come."""
         self.genuine = 0
         """Bytes of plaintext out of records that were genuine."""
         self._broken: Exception | None = None
@@ -129,6 +131,7 @@ class Reader:
     def advance(self, count: int) -> None:
         """See `Consumer`."""
         self._filled += count
+        self.received += count
         self._eof = not count
 
     # ---- units

@@ -74,7 +74,8 @@ class Garbled(Value, frozen=True):
 class Moved(Value, frozen=True):
     """Genuine records have come or gone on a data connection since the last time.
 
-    `files` where they held bytes of files: nothing else keeps a transfer of files alive.
+    `files` where they held bytes of files, or a record is coming in slowly: nothing else keeps a
+    recipient waiting for more.
     """
 
     files: bool = True

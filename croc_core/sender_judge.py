@@ -276,13 +276,11 @@ def _awaiting_accept(
 
 def _sending(_: SenderContext, state: Sending, event: Input, __: Moment) -> object | None:
     match event:
-        case Moved(True):
+        case Moved():
             return Renewed()
         case PiecesSent(totals, sizes):
             end = PiecesEnd(state.tid, totals.entries, totals.bytes or 0, sizes)
             return PiecesOut(totals, end)
-        case Moved():
-            return None
     return link_trouble(event, "the other side to take more")
 
 

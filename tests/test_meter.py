@@ -58,6 +58,22 @@ def test_without_a_total_there_is_no_time_to_tell() -> None:
     assert meter.tick(reader, 1.0 + TICK)[0] is None
 
 
+def test_a_record_that_comes_slowly_is_a_sign_of_life_but_a_byte_is_none() -> None:
+    meter, reader = Meter(), Reader()
+    meter.start(0.0)
+    meter.expect(None, lambda: 0, 0.0)
+    told = []
+    for second in range(1, 3001):
+        reader.received += 1
+        told.append(meter.tick(reader, float(second))[0])
+    assert [t for t in told if t] == [Moved(files=True)] * 2
+    assert told[1023] == told[2047] == Moved(files=True)
+    reader.genuine += 3000  # padding, say
+    assert meter.tick(reader, 3001.0)[0] == Moved(files=False)
+    reader.received += 1023
+    assert meter.tick(reader, 3002.0)[0] is None
+
+
 @given(
     steps=st.lists(st.tuples(st.floats(0.0, 3.0), st.integers(0, 50), st.booleans()), max_size=20)
 )

@@ -245,7 +245,7 @@ RECEIVED = Receipt(TID, 3, 77)
         (ACCEPTING, Moved(), Renewed),
         (SENDING, PiecesSent(TOTALS, (Size(0, 1),)), ss.PiecesOut),
         (SENDING, Moved(), Renewed),
-        (SENDING, Moved(files=False), type(None)),
+        (SENDING, Moved(files=False), Renewed),
         (ACCEPTING, Moved(files=False), Renewed),
         (ACCEPTING, heard(Accept(TID, (), (0,), 1, (), True)), PeerBroke),
         (SENDING, heard(RECEIVED, last=True), PeerBroke),

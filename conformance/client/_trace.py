@@ -37,7 +37,8 @@ def trace(stage: Stage) -> Trace | None:
         fields = asked.path, *sorted(asked.body.keys() - (_POLL if asked.path != "/join" else ()))
         if (len(fields) > 1) and (not requests or requests[-1] != fields):
             requests.append(fields)
-    passing = {"progress", "offer", "waiting"} if stage.role == "sender" else {"progress"}
+    passing = {"progress", "note"}  # a note tells of this computer's files
+    passing |= {"offer", "waiting"} if stage.role == "sender" else set()
     told = [_event(event) for event in stage.events() if event.get("event") not in passing]
     return Trace(status, tuple(requests), len(stage.links), tuple(told))
 
