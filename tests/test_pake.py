@@ -204,3 +204,18 @@ def test_only_the_family_asked_for_is_imported(name: str, absent: list[str]) -> 
         f"pake.suite({name!r}); sys.exit(any(m in sys.modules for m in {absent!r}))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_x25519_an_identity_as_generator_is_refused() -> None:
+    x25519 = pake.suite("x25519")
+    identity = b"\1" + bytes(31)
+    with pytest.raises(pake.Abort, match="low order"):
+        x25519.share(x25519.scalar(bytes(range(32))), identity)
+
+
+def test_x25519_a_zero_result_is_refused_even_where_the_library_lets_it_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nacl.bindings.crypto_scalarmult", lambda scalar, share: bytes(32))
+    with pytest.raises(pake.Abort, match="low order"):
+        pake.suite("x25519").agree(bytes(32), b"\t" + bytes(31))
