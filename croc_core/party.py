@@ -36,6 +36,8 @@ POLL = wire.MAX_WAIT
 """How long a long poll may take, in seconds."""
 RETRY = 0.5
 """Pause before a request that got no answer is sent again, in seconds."""
+BUSY = 64
+"""A channel that has changed more often than this before the data is asked for with a pause."""
 WORD = 0.5
 """How much earlier the last word over a data connection is sent than the close, in seconds."""
 LINK = 0
@@ -129,6 +131,11 @@ def secure(session: Session, mine: Role, ours: bytes, theirs: bytes) -> Secure:
         StreamKeys(session, mine, LINK, *hellos),
         StreamKeys(session, mine.other, LINK, *hellos),
     )
+
+
+def pause(before: int, seq: int) -> float:
+    """How long to wait before the next question: no time for news, but not without end."""
+    return 0.0 if before < seq <= BUSY else RETRY
 
 
 def own_hello(mine: Role, entropy: Entropy) -> bytes:

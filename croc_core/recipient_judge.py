@@ -37,6 +37,7 @@ from croc_core.party import (
     leaving,
     link_trouble,
     own_hello,
+    pause,
     port_trouble,
     request_trouble,
 )
@@ -185,7 +186,7 @@ def _awaiting_x(context: RecipientContext, state: AwaitingX, event: Input) -> ob
     if not isinstance(found, wire.State):
         return found
     if found.x is None:
-        return NothingYet(found.seq, 0.0 if found.seq > state.seq else RETRY)
+        return NothingYet(found.seq, pause(state.seq, found.seq))
     if found.curve != state.curve:
         return RelayBroke(failures.relay_broke("it changed the curve"))
     policy = context.policy
@@ -237,7 +238,7 @@ def _awaiting_proof(_: RecipientContext, state: AwaitingProof, event: Input) -> 
     if not isinstance(found, wire.State):
         return found
     if found.h_k is None:
-        return NothingYet(found.seq, 0.0 if found.seq > state.seq else RETRY)
+        return NothingYet(found.seq, pause(state.seq, found.seq))
     if not proves(state.session, found.h_k):
         return ProofBad(failures.false_proof())
     return ProofGood()

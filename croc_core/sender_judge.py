@@ -20,7 +20,6 @@ from croc_core.messages import Accept, Decline, PiecesEnd, Receipt
 from croc_core.pake import DEFAULT, Suite
 from croc_core.pake import suite as suite_named
 from croc_core.party import (
-    RETRY,
     AskingWhy,
     ChannelGone,
     ClosedByPeer,
@@ -41,6 +40,7 @@ from croc_core.party import (
     leaving,
     link_trouble,
     own_hello,
+    pause,
     port_trouble,
     request_trouble,
 )
@@ -200,7 +200,7 @@ def _awaiting_answer(
     if isinstance(found, ClosedByPeer | Ending | NoAnswer):
         return found
     if found.y is None or found.hh_k is None:
-        return NothingYet(found.seq, 0.0 if found.seq > state.seq else RETRY)
+        return NothingYet(found.seq, pause(state.seq, found.seq))
     suite = context.suite(context.curve)
     try:
         session = finish(state.initiator, suite, found.y, found.hh_k)
@@ -237,7 +237,7 @@ def _awaiting_staple(
     if not isinstance(found, wire.State):
         return found
     if not found.stapled:
-        return NotStapled(found.seq, 0.0 if found.seq > state.seq else RETRY)
+        return NotStapled(found.seq, pause(state.seq, found.seq))
     return IsStapled(own_hello(Role.SENDER, context.entropy))
 
 

@@ -497,3 +497,15 @@ def test_events_are_lines_of_json() -> None:
     assert json.loads(to_json(CodeReady("a-b", "a", "r"))) == {
         "event": "code", "code": "a-b", "channel": "a", "relay": "r"
     }  # fmt: skip
+
+
+def test_a_relay_whose_seq_always_rises_is_asked_with_a_pause() -> None:
+    asked = 0
+    now = msgspec.structs.replace(AWAITING, seq=0)
+    for seq in range(1, 1000):
+        found = means(now, state(y=None, hh_k=None, seq=seq))
+        assert isinstance(found, ss.NothingYet)
+        asked += found.after == 0
+        now = msgspec.structs.replace(now, seq=found.seq)
+    assert asked <= 64
+    assert found.after > 0
