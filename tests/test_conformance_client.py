@@ -131,7 +131,7 @@ BROKEN: dict[str, Break] = {
     "sender-refuses-y-stray-bits": put(heads, "b64url_decode", lenient),
     "sender-refuses-head-too-long": put(heads, "MAX_HEAD", 1 << 20),
     "sender-refuses-head-too-many-caps": put(heads, "MAX_CAPS", 1 << 20),
-    "sender-long-polls": put(S, "RETRY", 0.0),
+    "sender-long-polls": put(S, "pause", lambda before, seq: 0.0),
     "sender-still-here": put(_link, "STILL_HERE", 1000.0),
     "recipient-still-here": put(_link, "STILL_HERE", 1000.0),
     "sender-not-sooner": gives_up("progress", 20.0),
