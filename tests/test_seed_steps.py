@@ -630,3 +630,13 @@ def test_no_post_is_lost_on_the_way_to_the_test() -> None:
         assert member.machine.did(Post) == member.desk.posts
         assert not [s for s in member.machine.seen if isinstance(s.event, Unanswered)]
     assert len(ITEMS) == 3
+
+
+def test_PORT_6_CHAN_10_the_relay_staples_the_two_and_says_so_from_then_on() -> None:
+    world = met().run()
+    told = [reply for reply in replies(world, "sender") if "stapled" in reply]
+    stapled = [reply["stapled"] for reply in told]
+    assert stapled == sorted(stapled), "once set it stays"
+    assert stapled[-1] is True
+    assert told[-1]["staplings"] == {"9010": 1}
+    assert all(reply["staplings"] == {} for reply in told if not reply["stapled"])
