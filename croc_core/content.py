@@ -147,6 +147,14 @@ class Source(Protocol):
         ...
 
 
+class Stretch(NamedTuple):
+    """`length` bytes of an entry from `offset` on."""
+
+    entry: int
+    offset: int
+    length: int
+
+
 class Verdict(NamedTuple):
     """What the recipient's end says of an offer before anything is written."""
 
@@ -160,10 +168,20 @@ class Verdict(NamedTuple):
     overwrites: tuple[str, ...]
     """The first existing names that would be replaced, safe to show."""
     overwrite_count: int
+    held: tuple[tuple[int, int], ...] = ()
+    """Chosen entries, ascending, and how many of their first bytes a journal vouches for."""
 
 
 class Sink(Protocol):
     """The recipient's end: judges names, writes bytes. Calls may block, or fail: LocalFileError."""
+
+    def begin(self) -> None:
+        """A new offer begins: the entries of the one before, and all that was chosen, are void.
+
+        What has arrived of it is kept where a later run could use it. Called before the first
+        `consider` of every offer.
+        """
+        ...
 
     def consider(self, entries: Sequence[Entry]) -> None:
         """Take the next entries of the offer; nothing is written."""
@@ -180,8 +198,24 @@ class Sink(Protocol):
         """The verdict has been accepted by the person: writing may begin."""
         ...
 
+    def compare(self, entry: int, block: int, digests: Sequence[bytes], key: bytes) -> None:
+        """Compare keyed digests of the blocks of *entry* from number *block* on with what is held.
+
+        After `prepare`, for the verdict's `held` in its order, every block of it once
+        (docs/protocol.md, 9.5); `croc_core.resume` has the digest. What differs is lacking.
+        """
+        ...
+
+    def lacking(self) -> Iterator[Stretch]:
+        """Yield what the chosen entries lack, ascending, without overlap.
+
+        Of a stream, which has no size, that is all from its first missing byte up to MAX_SIZE.
+        Called when nothing is being written; from here on just these bytes may come.
+        """
+        ...
+
     def write(self, entry: int, offset: int, data: memoryview) -> None:
-        """Write *data* of *entry* at *offset*.
+        """Write *data* of *entry* at *offset*; with several connections, from several threads.
 
         Raises RemoteProtocolError where the entry was not chosen, or the bytes overlap what came
         before or pass its size. An entry gets its final name once it is whole.

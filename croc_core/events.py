@@ -52,6 +52,13 @@ class Note(msgspec.Struct, frozen=True, tag_field="event", tag="note"):
     message: str
 
 
+class Verifier(msgspec.Struct, frozen=True, tag_field="event", tag="verifier"):
+    """Four words that both people can compare; `ask` where this run waits for its person's word."""
+
+    words: str
+    ask: bool
+
+
 class Progress(msgspec.Struct, frozen=True, tag_field="event", tag="progress"):
     """How far the transfer is; `rate` in bytes a second, `eta` in seconds."""
 
@@ -85,7 +92,9 @@ class Failed(msgspec.Struct, frozen=True, tag_field="event", tag="error"):
         return cls(failure.code, failure.message, failure.hint, failure.party)
 
 
-Event = Listening | CodeReady | OfferSeen | Waiting | Note | Progress | Completed | Failed
+Event = (
+    Listening | CodeReady | OfferSeen | Waiting | Note | Verifier | Progress | Completed | Failed
+)
 
 
 def to_json(event: Event) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from croc_core.content import Arrived, Entry, Totals, Verdict
 from croc_core.errors import Code, Failure
-from croc_core.messages import Accept, Message, Size
+from croc_core.messages import Accept, Digests, Message, Size, Want
 from croc_core.values import Value
 
 # ---- what happened
@@ -58,10 +58,11 @@ class Heard(Value, frozen=True):
 
 
 class LinkEnded(Value, frozen=True):
-    """The data connection is over: cleanly, or broken for the stated cause."""
+    """The data connection is over; `whole` where the peer's record with the last flag came."""
 
     connection: int
     cause: str
+    whole: bool = False
 
 
 class Garbled(Value, frozen=True):
@@ -88,10 +89,33 @@ class OfferSent(Value, frozen=True):
 
 
 class PiecesSent(Value, frozen=True):
-    """`SendPieces` is done."""
+    """`SendPieces` is done on that connection.
+
+    `totals` are of the whole choice, whatever this connection carried of it, with the bytes of
+    streams left out; `sizes` are those of the streams that ended on this connection.
+    """
 
     totals: Totals
     sizes: tuple[Size, ...] = ()
+    connection: int = 0
+
+
+class DigestsSent(Value, frozen=True):
+    """`SendDigests` is done."""
+
+
+class Compared(Value, frozen=True):
+    """`Compare` is done."""
+
+
+class WantSent(Value, frozen=True):
+    """`SendWant` is done."""
+
+
+class ComparedWords(Value, frozen=True):
+    """The person has compared the verifier's words on both screens; `agree` where they are one."""
+
+    agree: bool
 
 
 class Judged(Value, frozen=True):
@@ -130,7 +154,8 @@ class Woke(Value, frozen=True):
 
 Input = (
     Started | Replied | Unanswered | Identified | Greeted | Heard | LinkEnded | Garbled | Moved
-    | OfferSent | PiecesSent | Judged | Decided | Finished | LocalBroke | Interrupted | Woke
+    | OfferSent | PiecesSent | DigestsSent | Compared | WantSent | ComparedWords | Judged
+    | Decided | Finished | LocalBroke | Interrupted | Woke
 )  # fmt: skip
 
 
@@ -220,9 +245,43 @@ class Choose(Value, frozen=True):
 
 
 class SendPieces(Value, frozen=True):
-    """Send what was chosen; answered by `PiecesSent` or `LocalBroke`."""
+    """Send what was chosen, or this connection's share of it; `PiecesSent` or `LocalBroke`.
+
+    All connections of a dial that send pieces share the work between them.
+    """
 
     connection: int
+
+
+class SendDigests(Value, frozen=True):
+    """Read and send the digests of what `Choose` said is held; `DigestsSent` or `LocalBroke`."""
+
+    hidden = ("key",)
+
+    connection: int
+    tid: bytes
+    key: bytes
+    """Of the digests (docs/protocol.md, 9.5)."""
+
+
+class Narrow(Value, frozen=True):
+    """What the recipient still wants, or a part of it; `Garbled` where it was not chosen.
+
+    The first one after a `Choose` or a dial puts the ranges in the place of all that was chosen.
+    """
+
+    connection: int
+    want: Want
+
+
+class EndRecords(Value, frozen=True):
+    """Seal an empty record with the last flag, in its turn; not answered."""
+
+    connection: int
+
+
+class BeginOffer(Value, frozen=True):
+    """A new offer begins, and the one before it is void; not answered."""
 
 
 class Consider(Value, frozen=True):
@@ -243,10 +302,42 @@ class TakePieces(Value, frozen=True):
     connection: int
 
 
+class Compare(Value, frozen=True):
+    """Compare digests with what is held; answered by `Compared`, `Garbled` or `LocalBroke`."""
+
+    hidden = ("key",)
+
+    connection: int
+    digests: Digests
+    key: bytes
+
+
+class SendWant(Value, frozen=True):
+    """Send what the sink lacks of the chosen entries; `WantSent` or `LocalBroke`.
+
+    Only once nothing is being written any more, and nothing is heard or taken until it is done.
+    """
+
+    connection: int
+    tid: bytes
+
+
 class Finish(Value, frozen=True):
     """Make everything final; answered by `Finished`, `Garbled` or `LocalBroke`."""
 
     sizes: tuple[Size, ...] = ()
+
+
+class ShowVerifier(Value, frozen=True):
+    """Show the verifier as four words, by their places in the list of 2,048; not answered.
+
+    Where `ask` is set, the person's word is waited for: `ComparedWords`.
+    """
+
+    hidden = ("places",)
+
+    places: tuple[int, int, int, int]
+    ask: bool
 
 
 class Show(Value, frozen=True):
@@ -257,5 +348,7 @@ class Show(Value, frozen=True):
 
 Effect = (
     Post | Dial | Greet | Secure | Speak | Hear | HalfClose | Hang | SendOffer | Choose
-    | SendPieces | Consider | Judge | TakePieces | Finish | Show
+    | SendPieces | SendDigests | Narrow | EndRecords | BeginOffer | Consider | Judge | TakePieces
+    | Compare | SendWant | Finish | Show
+    | ShowVerifier
 )  # fmt: skip
