@@ -19,6 +19,12 @@ PORT = 8003
 DATA_PORTS = (27001, 27002, 27003, 27004)
 MAX_FILES = 2_000_000
 """Most entries of an offer; `FileSink` takes no more either."""
+MIN_THROTTLE = 1024
+"""Least throttle, in bytes a second: with less a record takes too long to be a sign of life."""
+MAX_STREAMS = 15
+"""Most data connections that carry files; there are 16 with the one for messages."""
+MAX_RECONNECT = 86400
+"""Longest time to try to reconnect, in seconds."""
 CURVES = (*ALLOWED, *HISTORIC)
 
 
@@ -79,9 +85,39 @@ class Options:
     """Whether a person looks at the offer; see `FileSink`."""
     max_files: int = MAX_FILES
     """Most entries to accept in one offer."""
+    throttle: int | None = None
+    """Most bytes a second that a run sends or takes, over all its connections; None: no bound."""
+    streams: int = 1
+    """How many data connections may carry files at one time."""
+    verify: bool = False
+    """Show four words that both people compare, and wait for this person's word about them."""
+    reconnect: float = 600.0
+    """How long to try to reconnect without progress, in seconds; 0: not at all."""
+    exclude: tuple[str, ...] = ()
+    """Patterns, as in a .gitignore, of what is not sent."""
+    gitignore: bool = False
+    """Leave out what the .gitignore files in the folders sent leave out."""
+    proxy: str | None = None
+    """Goes to the relay through this: socks5://host:port or http://host:port."""
+    discovery: bool = True
+    """With no relay named, ask for it on the local network, or answer there."""
+    compress: bool = True
+    """Compress what gets smaller, where that is faster."""
+    text: str | None = field(default=None, repr=False)
+    """A text to send in place of files."""
+    stdout: bool = False
+    """Write the one file, stream or text that is received to standard output."""
+    save_text: bool = False
+    """Save a text that is received as a file; without this it is shown."""
     patience: Patience = Patience()
 
     def __post_init__(self) -> None:
+        if self.throttle is not None and self.throttle < MIN_THROTTLE:
+            raise ValueError(f"A throttle is at least {MIN_THROTTLE} bytes a second.")
+        if not 1 <= self.streams <= MAX_STREAMS:
+            raise ValueError(f"There are 1 to {MAX_STREAMS} streams.")
+        if not 0 <= self.reconnect <= MAX_RECONNECT:
+            raise ValueError(f"To reconnect may take 0 to {MAX_RECONNECT} seconds.")
         if self.curve is not None and self.curve not in CURVES:
             raise ValueError(f"The curve is one of {', '.join(CURVES)}.")
         if self.relay is not None:
