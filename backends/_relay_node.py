@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from backends import _io as io
 from backends._http_server import Event, HttpServer, Interim, Refusal, Request, render_error
-from croc_core import relay_io
+from backends._peers import Addresses, Connections, read_header
+from croc_core import identify, relay_io
 from croc_core.limits import Tally, counted
 from croc_core.relay import Relay
 from croc_core.timers import Timers
-from croc_core.values import Moment, Value, address_of
+from croc_core.values import Moment, Value
 
 LINGER = 2.0
 """How long a connection that was sent away may take to read why, in seconds."""
@@ -22,67 +22,12 @@ _LINGERERS = 64
 _READ = 4096
 """Bytes read at once; while a request waits for its answer, less than twice that is kept."""
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 
 class Listening(Value, frozen=True):
     """The relay is ready: the port of HTTP, and the data ports."""
 
     port: int
     data_ports: tuple[int, ...]
-
-
-class Connections(Value, frozen=True):
-    """How many connections a relay takes, and how long they may take; times in seconds."""
-
-    most: int = 24_576
-    """In all, data connections included."""
-    per_address: int = 1_024
-    """From one address; of IPv6, from one /64."""
-    request_timeout: float = 10.0
-    """From a request's first byte to its last one; also from the accept to the first byte."""
-    keep_alive: float = 75.0
-    """For a connection without a request, and for reading a reply."""
-
-    @classmethod
-    def within(cls, descriptors: int, request_timeout: float) -> Connections:
-        """Return the connections for a process that may have so many *descriptors* open.
-
-        A quarter of them is for staples' pipes, files and the system; an address gets a quarter of
-        the rest.
-        """
-        whole = cls(request_timeout=request_timeout)
-        most = max(1, min(whole.most, descriptors * 3 // 4))
-        return cls(most, max(1, min(whole.per_address, most // 4)), request_timeout)
-
-
-class Addresses(Value, frozen=True):
-    """Which address the two-IP rule counts (docs/protocol.md, "Addresses")."""
-
-    ipv6_prefix: int = 128
-    trusted: tuple[Network, ...] = ()
-    """Proxies whose X-Forwarded-For is believed; nobody else's is (S21)."""
-
-    def of_peer(self, peer: str) -> str:
-        """Return the address to count for a connection from *peer*."""
-        return address_of(peer, self.ipv6_prefix)
-
-    def of_request(self, peer: str, forwarded: Sequence[str]) -> str:
-        """Return the address to count for a request: the nearest hop that is no trusted proxy.
-
-        Raises ValueError where a trusted proxy names something that is not an address.
-        """
-        hops = [*forwarded, peer]
-        while len(hops) > 1 and self.trusts(hops[-1]):
-            hops.pop()
-        return self.of_peer(hops[-1])
-
-    def trusts(self, peer: str) -> bool:
-        """Say whether *peer* is one of the trusted proxies."""
-        if not self.trusted:
-            return False
-        address = ipaddress.ip_address(address_of(peer))
-        return any(address in network for network in self.trusted)
 
 
 class _Conn:
@@ -112,7 +57,23 @@ class _Web(_Conn):
 class _Link(_Conn):
     """A data connection that is not stapled."""
 
-    __slots__ = ()
+    __slots__ = ("ahead",)
+
+    def __init__(self, counted: str | None, ahead: bytes) -> None:
+        super().__init__(counted)
+        self.ahead = ahead  # of its line
+
+
+class _Proxied(_Conn):
+    """A connection from a listed proxy, which may name another peer before all else."""
+
+    __slots__ = ("listener", "peer", "received")
+
+    def __init__(self, counted: str | None, listener: int, peer: str) -> None:
+        super().__init__(counted)
+        self.listener = listener
+        self.peer = peer
+        self.received = b""
 
 
 class _Leaving(_Conn):
@@ -123,6 +84,20 @@ class _Leaving(_Conn):
     def __init__(self, counted: str | None) -> None:
         super().__init__(counted)
         self.budget = _LINGER_BYTES
+
+
+_SENTENCES = {
+    "malformed": "The proxy before this relay sends a header that is none.",
+    "too_slow": "The proxy before this relay did not send its header in time.",
+}
+
+
+def _refusal(listener: int, status: int, code: str) -> bytes:
+    """Return what a connection is told that gets no further than the door."""
+    if listener != io.HTTP:
+        return identify.encode_reply(identify.Refusal(status, code))
+    message = _SENTENCES.get(code, "This relay has no room for another connection now.")
+    return render_error(status, code, message, 10 if status == 429 else None)
 
 
 class RelayNode:
@@ -200,24 +175,72 @@ class RelayNode:
         self._out.append(io.Tell(self._announce(port, self._relay.data_ports)))
 
     def _accepted(self, event: io.Accepted) -> None:
-        address = self._addresses.of_peer(event.peer)
-        key = counted(address)
+        proxied = self._addresses.trusts(event.peer)
+        key = counted(self._addresses.of_peer(event.peer))
         busy = self._counts.total >= self._limits.most
-        many = self._counts[key] >= self._limits.per_address
-        many = many and not self._addresses.trusts(event.peer)
+        many = self._counts[key] >= self._limits.per_address and not proxied
         if (many or busy) and not self._close_idle(key if many else None):
             self._turn_away(event, not many)
             return
         self._counts.add(key)
-        if event.listener == io.HTTP:
-            web = _Web(key, event.peer, self._relay.limits.max_body)
-            self._conns[event.conn] = web
-            self._idles(event.conn, web)
+        if proxied:
+            conn = self._conns[event.conn] = _Proxied(key, event.listener, event.peer)
+            self._idles(event.conn, conn)
             self._timers.set(event.conn, self._now.mono + self._limits.request_timeout)
-            self._read(event.conn, web)
+            self._read_header(event.conn, conn)
         else:
-            self._conns[event.conn] = _Link(key)
-            self._to_relay(relay_io.LinkOpened(event.conn, event.listener, address))
+            self._begin(event.conn, event.listener, event.peer, key)
+
+    def _begin(
+        self, conn: io.Conn, listener: int, peer: str, key: str | None, ahead: bytes = b""
+    ) -> None:
+        """Serve a connection of *peer*; *ahead* is what has been read of it."""
+        if listener == io.HTTP:
+            web = _Web(key, peer, self._relay.limits.max_body)
+            self._conns[conn] = web
+            self._idles(conn, web)
+            self._timers.set(conn, self._now.mono + self._limits.request_timeout)
+            if ahead:
+                self._web_events(conn, web, web.server.receive(ahead))
+            else:
+                self._read(conn, web)
+        else:
+            self._conns[conn] = _Link(key, ahead)
+            address = self._addresses.of_peer(peer)
+            self._to_relay(relay_io.LinkOpened(conn, listener, address))
+
+    def _read_header(self, conn: io.Conn, proxied: _Proxied) -> None:
+        """Go on with what a listed proxy sends first; never read behind it."""
+        try:
+            found = read_header(proxied.received)
+        except ValueError:
+            self._send_away(conn, proxied, 400, "malformed")
+            return
+        if isinstance(found, int):
+            proxied.reading = True
+            self._out.append(io.Read(conn, found))
+            return
+        self._works(conn, proxied)
+        self._timers.cancel(conn)
+        if found.source is not None:
+            if not self._recount(proxied, counted(self._addresses.of_peer(found.source))):
+                self._send_away(conn, proxied, 429, "too_many")
+                return
+            proxied.peer = found.source
+        self._begin(conn, proxied.listener, proxied.peer, proxied.counted, found.rest)
+
+    def _recount(self, conn: _Proxied, key: str) -> bool:
+        """Let a connection count for whom the proxy named; say whether there is room."""
+        if self._counts[key] >= self._limits.per_address and not self._close_idle(key):
+            return False
+        self._uncount(conn.counted)
+        self._counts.add(key)
+        conn.counted = key
+        return True
+
+    def _send_away(self, conn: io.Conn, proxied: _Proxied, status: int, code: str) -> None:
+        self._out.append(io.Send(conn, _refusal(proxied.listener, status, code)))
+        self._let_linger(conn, proxied)
 
     def _close_idle(self, key: str | None) -> bool:
         """Close the connection that idles longest, of an address or of the one with the most.
@@ -249,13 +272,8 @@ class RelayNode:
             self._out.append(io.Close(event.conn))
             return
         status, code = (503, "busy") if busy else (429, "too_many")
-        if event.listener == io.HTTP:
-            message = "This relay has no room for another connection now."
-            data = render_error(status, code, message, None if busy else 10)
-        else:
-            data = f"ERR {status} {code}\n".encode("ascii")
         self._lingerers += 1
-        self._out.append(io.Send(event.conn, data))
+        self._out.append(io.Send(event.conn, _refusal(event.listener, status, code)))
         self._let_linger(event.conn, _Conn(None))
 
     def _received(self, event: io.Received) -> None:
@@ -265,6 +283,12 @@ class RelayNode:
         conn.reading = False
         if isinstance(conn, _Web):
             self._web_events(event.conn, conn, conn.server.receive(event.data))
+        elif isinstance(conn, _Proxied):
+            conn.received += event.data
+            if event.data:
+                self._read_header(event.conn, conn)
+            else:
+                self._close(event.conn)
         elif isinstance(conn, _Leaving):
             conn.budget -= len(event.data)
             if event.data and conn.budget > 0:
@@ -296,7 +320,9 @@ class RelayNode:
     def _woke(self, event: io.Woke) -> None:
         while (conn := self._timers.pop(self._now.mono)) is not None:
             web = self._conns[conn]
-            if isinstance(web, _Web) and web.begun and not web.sending:
+            if isinstance(web, _Proxied):
+                self._send_away(conn, web, 408, "too_slow")
+            elif isinstance(web, _Web) and web.begun and not web.sending:
                 self._refuse(conn, web, web.server.too_slow().data)
             else:  # it idles, or does not read its reply, or has lingered long enough
                 self._close(conn)
@@ -384,8 +410,14 @@ class RelayNode:
 
     def _take(self, effect: relay_io.Take) -> None:
         conn = io.Conn(effect.link)
-        self._conns[conn].reading = True
-        self._out.append(io.Read(conn, effect.limit))
+        link = self._conns[conn]
+        assert isinstance(link, _Link)
+        ahead, link.ahead = link.ahead, b""
+        if ahead:  # at most some bytes: `effect.limit` is larger
+            self._to_relay(relay_io.LinkReceived(conn, ahead))
+        else:
+            link.reading = True
+            self._out.append(io.Read(conn, effect.limit))
 
     def _say(self, effect: relay_io.Say) -> None:
         self._out.append(io.Send(io.Conn(effect.link), effect.data))

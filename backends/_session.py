@@ -43,7 +43,8 @@ class Session:
 def relaying(options: RelayOptions, say: Say = lambda sentence: None) -> Session:
     """A relay; *say* hears where the system gives it too few descriptors for all it could take."""
     from backends._options import Where
-    from backends._relay_node import Addresses, Connections, RelayNode
+    from backends._peers import Addresses, Connections
+    from backends._relay_node import RelayNode
     from croc_core.events import Listening
     from croc_core.relay import Relay
 
@@ -117,7 +118,7 @@ def sending_from(options: Options, source: Source) -> Session:
 
     if options.relay is not None:
         relay = where(options.relay)
-        return _of(party(relay, relay.url, token))
+        return _of(party(relay, relay.url, token), options)
     return _embedded(options, party)
 
 
@@ -153,11 +154,16 @@ def receiving_into(options: Options, code: str, decide: Decide, sink: Sink) -> S
         patience=options.patience,
         max_entries=options.max_files,
     )
-    return _of(RecipientNode(recipient(context), relay.host, relay.port, sink, decide))
+    return _of(RecipientNode(recipient(context), relay.host, relay.port, sink, decide), options)
 
 
-def _of(node: PartyNode) -> Session:
-    return Session(node, lambda: node.failure)
+def _of(node: PartyNode, options: Options) -> Session:
+    """The session of a party at a relay that was named."""
+    if options.proxy is None:
+        return Session(node, lambda: node.failure)
+    from backends._proxy import Through, proxy
+
+    return Session(Through(node, proxy(options.proxy)), lambda: node.failure)
 
 
 def _embedded(
@@ -165,7 +171,8 @@ def _embedded(
 ) -> Session:
     """A sender together with a relay of its own, as one node."""
     from backends._embedded import Embedded
-    from backends._relay_node import Connections, RelayNode
+    from backends._peers import Connections
+    from backends._relay_node import RelayNode
     from croc_core.limits import Limits
     from croc_core.relay import Relay
 

@@ -17,7 +17,8 @@ from unittest import mock
 
 import msgspec
 
-from backends._relay_node import Addresses, Connections, RelayNode
+from backends._peers import Addresses, Connections
+from backends._relay_node import RelayNode
 from conformance.subjects.memory import Make, honest
 from croc_core import channel, judge, wire
 from croc_core import relay as relay_module

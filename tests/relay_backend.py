@@ -8,7 +8,8 @@ from typing import Any
 
 from backends import _io as io
 from backends._http_client import HttpExchange, Reply
-from backends._relay_node import Addresses, Connections, RelayNode
+from backends._peers import Addresses, Connections
+from backends._relay_node import RelayNode
 from croc_core.limits import Limits
 from croc_core.relay import Relay
 from croc_core.values import Moment

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from backends import _io as io
 from backends._http_client import HttpExchange
-from backends._relay_node import LINGER, Addresses, Connections, Listening, RelayNode
+from backends._peers import Addresses, Connections
+from backends._relay_node import LINGER, Listening, RelayNode
 from backends.asyncio._loop import Listen, Loop
 from croc_core.limits import Limits
 from croc_core.relay import Relay
