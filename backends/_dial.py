@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from backends import _io as io
 from backends._reactor import Reactor, Timer
-from backends._sockets import Info, literal, open_for, resolve
+from backends._sockets import Info, literal, open_for, prepare, resolve
 
 STAGGER = 0.25
 """How long one address may keep the next one waiting, in seconds (RFC 8305 section 5)."""
@@ -35,7 +35,8 @@ class Dial:
     """Tries the addresses of a name, until one answers, none does, or it is cancelled.
 
     *done* gets a connected socket, or why there is none: the OSError of the first address, or a
-    UnicodeError for no name at all. Each address may take *timeout* seconds.
+    UnicodeError for no name at all. Each address may take *timeout* seconds. Where a proxy is
+    named, that does all this, and why it failed is a `ProxyError`.
     """
 
     def __init__(
@@ -58,6 +59,9 @@ class Dial:
     def start(self, in_thread: InThread) -> None:
         """Begin; a name that must be looked up is looked up in a thread."""
         host, port = self._effect.host, self._effect.port
+        if self._effect.proxy is not None:
+            in_thread(self._tunnel, self._tunnelled)
+            return
         infos = literal(host, port)
         if infos is None:
             in_thread(lambda: resolve(host, port), self._found)
@@ -71,6 +75,21 @@ class Dial:
         for sock in list(self._waiting):
             self._let_go(sock)
             sock.close()
+
+    def _tunnel(self) -> socket.socket:
+        from backends._proxy import tunnel  # few runs have a proxy
+
+        assert self._effect.proxy is not None
+        return tunnel(self._effect.proxy, self._effect, self._timeout)
+
+    def _tunnelled(self, sock: socket.socket | None, error: BaseException | None) -> None:
+        if sock is not None and self._over:
+            sock.close()
+        if self._over:
+            return
+        if sock is not None:
+            prepare(sock)
+        self._finish(sock, error)
 
     def _found(self, infos: list[Info] | None, error: BaseException | None) -> None:
         if self._over:

@@ -26,6 +26,20 @@ from typing import NewType, Protocol
 
 from croc_core.values import Moment, Value
 
+
+class Proxy(Value, frozen=True):
+    """Where a proxy is, and who we are there."""
+
+    hidden = ("user", "password")
+
+    kind: str
+    """`socks5` or `http`."""
+    host: str
+    port: int
+    user: str | None = None
+    password: str | None = None
+
+
 Conn = NewType("Conn", int)
 """A connection's number: the node picks even ones for its dials, the backend odd ones."""
 
@@ -170,12 +184,16 @@ Input = (
 
 
 class Connect(Value, frozen=True):
-    """Dial; answered by one `Connected` or `Broken`. `local`: the address to dial from, or any."""
+    """Dial; answered by one `Connected` or `Broken`. `local`: the address to dial from, or any.
+
+    With a `proxy` it is dialled through that, and looked up there.
+    """
 
     conn: Conn
     host: str
     port: int
     local: str | None = None
+    proxy: Proxy | None = None
 
 
 class Read(Value, frozen=True):
