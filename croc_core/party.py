@@ -1,34 +1,18 @@
-"""What the sender and the recipient share: their seat, their ways to end, the relay's answers."""
+"""What the sender and the recipient share: their seat and their ways to end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
-from croc_core import failures, wire
-from croc_core.errors import Failure, RemoteProtocolError
-from croc_core.handshake import HELLO_LENGTH, Session, check_hello, hello, stream_key
-from croc_core.identify import Welcome, encode_line, parse_reply
-from croc_core.messages import Message, Problem
-from croc_core.party_io import (
-    Effect,
-    Garbled,
-    Hang,
-    Heard,
-    Identified,
-    Input,
-    Interrupted,
-    LinkEnded,
-    LocalBroke,
-    Post,
-    Replied,
-    Secure,
-    Speak,
-    Unanswered,
-    Woke,
-)
+from croc_core import wire
+from croc_core.errors import Failure
+from croc_core.handshake import HELLO_LENGTH, Session, hello, stream_key
+from croc_core.identify import encode_line
+from croc_core.messages import Problem
+from croc_core.party_io import Effect, Hang, Post, Secure, Speak
 from croc_core.table import Row, row
 from croc_core.values import Entropy, Reason, Role, Value
 
@@ -320,141 +304,3 @@ LAST_ROWS: tuple[Row[Effect], ...] = (
     row(Leaving, Left, Failed, part),
 )
 """The end of both tables."""
-
-
-# ---- interpreting
-
-
-def leaving(_: Leaving, event: Input) -> object | None:
-    """Any answer will do, and none will, too."""
-    return Left() if isinstance(event, Replied | Unanswered | Woke | Interrupted) else None
-
-
-def asking_why(role: Role, state: AskingWhy, event: Input) -> object | None:
-    """Who closed the channel, if anybody did."""
-    match event:
-        case Replied():
-            found = answer(event, wire.State, role, burnt=True)
-            if isinstance(found, ClosedByPeer):
-                return found
-            return ChannelGone(state.failure) if isinstance(found, ChannelGone) else ChannelLives()
-        case Unanswered():
-            return ChannelLives()
-        case Woke():
-            return TimedOut(state.failure)
-        case Interrupted(code):
-            return CalledOff(failures.interrupted(code))
-    return None
-
-
-T = TypeVar("T")
-
-
-def answer(event: Replied, kind: type[T], role: Role, *, burnt: bool) -> T | Ending | NoAnswer:
-    """Judge the relay's answer to *role*: the body that was asked for, or how the run ends."""
-    try:
-        if event.status == 200:
-            return wire.decode_reply(event.body, kind)
-        error = wire.decode_reply(event.body, wire.Error)
-    except RemoteProtocolError as garbage:
-        return RelayBroke(failures.relay_broke(str(garbage), burnt=burnt))
-    if event.status == 410 and error.by == role.other:
-        return ClosedByPeer(_closed(role, error.reason or ""))
-    refusal = failures.refused(error.code, event.status, burnt=burnt)
-    if event.status == 426:
-        return VersionDiffers(failures.version("the relay speaks another version", burnt=burnt))
-    if event.status == 410 or error.code == "no_such_channel":
-        return ChannelGone(refusal)
-    return NoAnswer() if event.status in (408, 500) else Refused(refusal)
-
-
-def _closed(role: Role, reason: str) -> Failure:
-    """What a close by the other side means for *role*."""
-    if reason == Reason.WRONG_CODE:
-        if role is Role.RECIPIENT:
-            return failures.wrong_code_recipient()
-        return failures.false_proof()
-    if reason == Reason.DECLINED and role is Role.SENDER:
-        return failures.declined_by_peer()
-    return failures.stopped_by_peer(reason)
-
-
-def request_trouble(
-    event: Input, what: str | None = None, *, first: bool = False, burnt: bool = False
-) -> Ending | NoAnswer | None:
-    """What every state that waits for the relay makes of inputs other than its answer.
-
-    *what* is what the relay's answers are to bring; None where they alone are waited for.
-    """
-    match event:
-        case Unanswered(refused, cause):
-            return Unreachable(failures.unreachable(cause)) if first and refused else NoAnswer()
-        case Woke():
-            silent = failures.relay_silent(burnt=burnt)
-            return TimedOut(silent if what is None else failures.timed_out(what, burnt=burnt))
-        case Interrupted(code):
-            return CalledOff(failures.interrupted(code, burnt=burnt))
-    return None
-
-
-def link_trouble(event: Input, what: str) -> Ending | None:
-    """What every state behind the keys makes of inputs that are not what it waits for."""
-    match event:
-        case Heard(_, Problem(code, _), _):
-            return PeerStopped(failures.stopped_by_peer(code))
-        case Heard(_, message, _):
-            return PeerBroke(failures.peer_broke(f"{name(message)} out of place"))
-    return bare_trouble(event, what)
-
-
-def bare_trouble(event: Input, what: str) -> Ending | None:
-    """As `link_trouble`, where there are no records and so no messages yet."""
-    match event:
-        case LinkEnded(_, cause):
-            return LinkLost(failures.peer_vanished(cause))
-        case Garbled(_, why):
-            return PeerBroke(failures.peer_broke(why))
-        case LocalBroke(failure):
-            return LocalFailed(failure)
-        case Woke():
-            return TimedOut(failures.timed_out(what))
-        case Interrupted(code):
-            return CalledOff(failures.interrupted(code))
-    return None
-
-
-def name(message: Message) -> str:
-    """The message's name, for a sentence."""
-    return f"a message {type(message).__name__}"
-
-
-def identified(event: Identified) -> Ending | None:
-    """None where the relay has taken our identification line; else how the run ends."""
-    try:
-        reply = parse_reply(event.answer)
-    except RemoteProtocolError as error:
-        return RelayBroke(failures.relay_broke(str(error)))
-    if isinstance(reply, Welcome):
-        return None
-    if reply is None:
-        return RelayBroke(failures.relay_broke("its data port did not finish its answer"))
-    if reply.status == 426:
-        return VersionDiffers(failures.version("the relay speaks another version"))
-    refusal = failures.refused(reply.code, reply.status)
-    return LinkLost(refusal) if reply.status == 410 else Refused(refusal)  # who closed it, and why?
-
-
-def port_trouble(event: Input) -> Ending | None:
-    """What the wait for a data port makes of inputs that are not its answer."""
-    if isinstance(event, Garbled):
-        return RelayBroke(failures.relay_broke(event.why))
-    return bare_trouble(event, "the relay's data port")
-
-
-def greeted(mine: Role, data: bytes) -> Ending | None:
-    """None where *data* is the other side's hello; else how the run ends."""
-    try:
-        check_hello(data, mine.other, LINK)
-    except RemoteProtocolError as error:
-        return PeerBroke(failures.peer_broke(str(error)))
-    return None

@@ -29,17 +29,8 @@ from croc_core.party import (
     Renewed,
     Seat,
     VersionDiffers,
-    answer,
-    asking_why,
-    bare_trouble,
-    greeted,
-    identified,
-    leaving,
-    link_trouble,
     own_hello,
     pause,
-    port_trouble,
-    request_trouble,
 )
 from croc_core.party_io import (
     Decided,
@@ -57,6 +48,17 @@ from croc_core.party_io import (
     Started,
     Unanswered,
     Woke,
+)
+from croc_core.party_judge import (
+    answer,
+    asking_why,
+    bare_trouble,
+    greeted,
+    identified,
+    leaving,
+    link_trouble,
+    port_trouble,
+    request_trouble,
 )
 from croc_core.recipient import TABLE, join_request
 from croc_core.recipient_states import (

@@ -32,17 +32,8 @@ from croc_core.party import (
     Renewed,
     Seat,
     VersionDiffers,
-    answer,
-    asking_why,
-    bare_trouble,
-    greeted,
-    identified,
-    leaving,
-    link_trouble,
     own_hello,
     pause,
-    port_trouble,
-    request_trouble,
 )
 from croc_core.party_io import (
     Greeted,
@@ -54,6 +45,17 @@ from croc_core.party_io import (
     PiecesSent,
     Replied,
     Started,
+)
+from croc_core.party_judge import (
+    answer,
+    asking_why,
+    bare_trouble,
+    greeted,
+    identified,
+    leaving,
+    link_trouble,
+    port_trouble,
+    request_trouble,
 )
 from croc_core.sender import TABLE, join_request
 from croc_core.sender_states import (

@@ -15,12 +15,12 @@ IO = {
     "tempfile", "threading", "time", "datetime", "urllib", "uuid", "logging", "sys",
 }  # fmt: skip
 ORDER = (
-    "values errors encoding relay_io content limits timers table",
+    "values errors encoding relay_io content limits timers table resume",
     "wire names identify events failures codes messages seal heads",
-    "channel parser outgoing party_io pake",
+    "channel parser selection outgoing party_io pake",
     "judge book machine incoming handshake",
     "links party",
-    "relay sender_states recipient_states",
+    "relay party_judge sender_states recipient_states",
     "sender recipient",
     "sender_judge recipient_judge",
 )
