@@ -155,7 +155,8 @@ class Worked(Value, frozen=True):
 class Unstapled(Value, frozen=True):
     """A staple has ended: the bytes that went each way, and why.
 
-    `cause` is "done" (both ends closed), "reset", "idle" (no progress in time) or "cut" (by `Cut`).
+    `cause` is "done" (both ends closed), "reset", "idle" (no progress in time), "full" (`most` bytes
+    have gone) or "cut" (by `Cut`).
     """
 
     pair: int
@@ -256,7 +257,8 @@ class Staple(Value, frozen=True):
     """Join two connections: bytes go both ways unchanged, half-close included.
 
     `to_a` and `to_b` go first. Both connections are the backend's from here on; answered by one
-    `Unstapled` when both directions have ended, or after `idle` seconds without a byte.
+    `Unstapled` when both directions have ended, after `idle` seconds without a byte, or soon after
+    `most` bytes in all.
     """
 
     hidden = (
@@ -270,6 +272,7 @@ class Staple(Value, frozen=True):
     to_a: bytes
     to_b: bytes
     idle: float
+    most: int | None = None
 
 
 class Cut(Value, frozen=True):

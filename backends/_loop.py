@@ -351,7 +351,9 @@ class NodeLoop:
             return
         (sock_a, rest_a), (sock_b, rest_b) = a.detach(), b.detach()
         assert self._reactor is not None
-        stapling = Stapling(self._reactor, self._pipes, effect.pair, effect.idle, self._unstapled)
+        stapling = Stapling(
+            self._reactor, self._pipes, effect.pair, effect.idle, self._unstapled, effect.most
+        )
         self._staples[effect.pair] = stapling
         stapling.start(sock_a, sock_b, rest_a + effect.to_a, rest_b + effect.to_b)
 

@@ -429,7 +429,8 @@ class RelayNode:
     def _staple(self, effect: relay_io.Staple) -> None:
         a, b = io.Conn(effect.a), io.Conn(effect.b)
         self._pairs[effect.pair] = (self._conns.pop(a).counted, self._conns.pop(b).counted)
-        self._out.append(io.Staple(effect.pair, a, b, effect.to_a, effect.to_b, effect.idle))
+        staple = io.Staple(effect.pair, a, b, effect.to_a, effect.to_b, effect.idle, effect.most)
+        self._out.append(staple)
 
     def _cut(self, effect: relay_io.Cut) -> None:
         self._out.append(io.Cut(effect.pair))

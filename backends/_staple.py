@@ -24,8 +24,10 @@ class Stapling:
         pair: int,
         idle: float,
         done: Callable[[io.Unstapled], None],
+        most: int | None = None,
     ) -> None:
         self._reactor = reactor
+        self._most = most
         self._pipes = pipes
         self._pair = pair
         self._idle = idle
@@ -69,6 +71,9 @@ class Stapling:
             return
         if way.flow.moved != before:
             self._moved_at = self._reactor.time()
+        if self._most is not None and sum(way.flow.moved for way in self._ways) >= self._most:
+            self.end("full")
+            return
         if all(other.waits is Want.NOTHING for other in self._ways):
             self.end("done")
 

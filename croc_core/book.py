@@ -52,7 +52,14 @@ class LinkTimer:
     link: int
 
 
-Timer = ChannelTimer | AskTimer | LinkTimer
+@dataclass(frozen=True, slots=True)
+class PairTimer:
+    """A staple has lasted for as long as one may."""
+
+    pair: int
+
+
+Timer = ChannelTimer | AskTimer | LinkTimer | PairTimer
 """Not tuples: those are equal wherever their numbers are, and one would cancel the other."""
 
 

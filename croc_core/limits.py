@@ -17,6 +17,8 @@ K = TypeVar("K", bound=Hashable)
 class Limits:
     """What a relay gives to strangers. Raises ValueError where a limit is not above zero.
 
+    Why each is what it is: docs/reliability.md.
+
     The defaults let one computer run some hundred transfers in a row. What strangers cost is bound
     to their connections: measured, about 9 kB for a held request with others behind it and 17 kB
     for a head that does not end, thus some 17 MB for one address with 1,024 connections, and some
@@ -50,10 +52,16 @@ class Limits:
     """Closed channels that are remembered; the oldest is forgotten first."""
     max_rated: int = 10_000
     """Addresses whose joins are counted; the one that joined longest ago is forgotten first."""
+    pair_bytes: int | None = None
+    """Bytes of one staple, both ways together; it ends soon after. None: as many as there are, for
+    a file may be of any size and a relay holds none of it."""
+    pair_time: float | None = None
+    """Seconds that one staple may last, whatever moves; None: as long as something does."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            if not 0 < getattr(self, field.name) < math.inf:
+            value = getattr(self, field.name)
+            if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"{field.name} must be a number above zero")
 
     @classmethod

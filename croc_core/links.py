@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from croc_core.book import Book, LinkTimer, Pending, Timer
+from croc_core.book import Book, LinkTimer, PairTimer, Pending, Timer
 from croc_core.channel import PairStapled
 from croc_core.errors import LocalProtocolError
 from croc_core.identify import (
@@ -18,7 +18,17 @@ from croc_core.identify import (
 )
 from croc_core.judge import NO_SUCH_CHANNEL, Refused, judge_link
 from croc_core.limits import counted
-from croc_core.relay_io import Drop, Effect, LinkLost, LinkOpened, LinkReceived, Say, Staple, Take
+from croc_core.relay_io import (
+    Cut,
+    Drop,
+    Effect,
+    LinkLost,
+    LinkOpened,
+    LinkReceived,
+    Say,
+    Staple,
+    Take,
+)
 from croc_core.timers import Timers
 from croc_core.values import Moment, Role
 
@@ -112,10 +122,15 @@ class Links:
     def pair_ended(self, pair: int, now: Moment) -> None:
         """Free the port of a staple that has ended; its channel may be long gone."""
         name, index = self._pairs.pop(pair, ("", 0))
+        self._timers.cancel(PairTimer(pair))
         local = self._book.locals.get(name)
         if local is not None and local.pairs.get(index) == pair:
             del local.pairs[index]
             local.touched = now.mono
+
+    def pair_is_old(self, pair: int) -> None:
+        """Cut a staple that has lasted for as long as one may; its end is told like any other."""
+        self._out.append(Cut(pair))
 
     def _make_room(self, address: str) -> Refusal | None:
         """See to it that there is room for a link from *address*; say why, where there is none."""
@@ -161,13 +176,18 @@ class Links:
             self._staple(line.channel, unnamed.listener, *both, now)
 
     def _staple(self, name: str, index: int, a: Pending, b: Pending, now: Moment) -> None:
-        """Join the sender's link and the recipient's; from here on no timer here is theirs."""
+        """Join the sender's link and the recipient's: their own timers are over."""
         self._book.unpend(a.link, now)
         self._book.unpend(b.link, now)
         self._last_pair += 1
         pair = self._last_pair
         self._pairs[pair] = (name, index)
         self._book.locals[name].pairs[index] = pair
-        idle = self._limits.idle_timeout
-        self._out.append(Staple(pair, a.link, b.link, to_a=b.rest, to_b=a.rest, idle=idle))
+        limits = self._limits
+        if limits.pair_time is not None:
+            self._timers.set(PairTimer(pair), now.mono + limits.pair_time)
+        staple = Staple(
+            pair, a.link, b.link, b.rest, a.rest, limits.idle_timeout, limits.pair_bytes
+        )
+        self._out.append(staple)
         self._book.apply(name, (PairStapled(self.ports[index]),), now)

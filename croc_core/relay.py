@@ -12,7 +12,7 @@ from hmac import compare_digest
 
 from msgspec import UNSET
 
-from croc_core.book import AskTimer, Book, LinkTimer, Timer, Waiter
+from croc_core.book import AskTimer, Book, LinkTimer, PairTimer, Timer, Waiter
 from croc_core.channel import Channel, Closed, Member, RecipientJoined, open_channel, view
 from croc_core.errors import LocalProtocolError
 from croc_core.judge import (
@@ -143,6 +143,8 @@ class Relay:
                 self._book.time_out(timer.ask, now)
             case LinkTimer():
                 self._links.time_out(timer.link, now)
+            case PairTimer():
+                self._links.pair_is_old(timer.pair)
             case _:
                 self._book.check(timer.name, now)
 

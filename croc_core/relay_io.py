@@ -111,6 +111,8 @@ class Staple(Value, frozen=True):
     to_a: bytes
     to_b: bytes
     idle: float
+    most: int | None = None
+    """Bytes, both ways together, soon after which the staple is to end."""
 
 
 class Cut(Value, frozen=True):

@@ -279,3 +279,41 @@ def test_what_cannot_happen_is_the_callers_bug_and_changes_nothing() -> None:
             desk.handle(event)
     assert desk.relay._book.unstapled.total == 2
     assert [type(e) for e in desk.link(4, recipient)] == [Say, Staple]
+
+
+def test_a_staple_lasts_and_carries_no_more_than_it_may() -> None:
+    desk = Desk(Limits(pair_time=3600.0, pair_bytes=1 << 30, idle_timeout=9999.0))
+    sender, recipient = desk.pair()
+    desk.link(1, recipient)
+    staple = desk.link(2, sender)[1]
+    assert isinstance(staple, Staple)
+    assert (staple.pair, staple.most) == (1, 1 << 30)
+    desk.pass_time(3599.9)
+    assert desk.handle(Woke()) == ()
+    assert desk.relay.deadline() == pytest.approx(desk.mono + 0.1)
+    desk.pass_time(0.2)
+    assert desk.handle(Woke()) == (Cut(1),)
+    assert desk.handle(Woke()) == ()
+    assert desk.handle(PairEnded(1)) == ()
+    assert desk.post(sender).status == 200
+
+
+def test_a_staple_that_has_ended_in_time_is_not_cut() -> None:
+    desk = Desk(Limits(pair_time=60.0))
+    sender, recipient = desk.pair()
+    desk.link(1, recipient)
+    desk.link(2, sender)
+    desk.handle(PairEnded(1))
+    desk.pass_time(61)
+    assert desk.handle(Woke()) == ()
+
+
+def test_without_a_bound_a_staple_has_none() -> None:
+    desk = Desk(Limits(idle_timeout=1e9))
+    sender, recipient = desk.pair()
+    desk.link(1, recipient)
+    staple = desk.link(2, sender)[1]
+    assert isinstance(staple, Staple)
+    assert staple.most is None
+    desk.pass_time(1e6)
+    assert desk.handle(Woke()) == ()

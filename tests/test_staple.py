@@ -11,6 +11,7 @@ import pytest
 
 from backends import _io as io
 from backends._sockets import Listen
+from backends._staple import BUDGET
 from tests.aio import HOST, LOOPS, Hand, Peer, chosen, on_loop, running
 
 
@@ -23,7 +24,7 @@ def kind(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @asynccontextmanager
 async def stapled(
-    to_a: bytes = b"", to_b: bytes = b"", idle: float = 60.0
+    to_a: bytes = b"", to_b: bytes = b"", idle: float = 60.0, most: int | None = None
 ) -> AsyncIterator[tuple[Hand, Peer, Peer]]:
     """Two peers whose connections are stapled."""
     async with running(Listen(HOST, 0)) as (hand, (port,)):
@@ -31,7 +32,7 @@ async def stapled(
             one = (await hand.accepted()).conn
             with await Peer.dial(port) as b:
                 other = (await hand.accepted()).conn
-                hand.do(io.Staple(7, one, other, to_a, to_b, idle))
+                hand.do(io.Staple(7, one, other, to_a, to_b, idle, most))
                 yield hand, a, b
 
 
@@ -111,6 +112,28 @@ async def test_a_cut_ends_both_at_once_with_bytes_on_their_way() -> None:
         assert hand.puppet.seen.empty()
 
 
+@pytest.mark.usefixtures("way")
+@on_loop
+async def test_a_staple_ends_soon_after_the_bytes_that_it_may_carry() -> None:
+    most = 3 << 20
+    async with stapled(most=most) as (hand, a, b):
+        for peer, other, size in ((a, b, 1 << 20), (b, a, most - (1 << 20) - 1)):
+            receiving = asyncio.ensure_future(other.receive(size))
+            await peer.send(bytes(size))
+            await receiving
+        assert hand.puppet.seen.empty()
+        await a.send(b"x")
+        ended = await hand.ended()
+        assert (ended.a_to_b + ended.b_to_a, ended.cause) == (most, "full")
+    async with stapled(most=most) as (hand, a, b):
+        receiving = asyncio.ensure_future(b.receive())
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            await a.send(bytes(64 << 20))
+        ended = await hand.ended()
+        assert most <= ended.a_to_b <= most + 2 * BUDGET
+        assert len(await receiving) <= ended.a_to_b
+
+
 @on_loop
 async def test_a_staple_without_a_byte_in_time_ends() -> None:
     async with stapled(idle=0.05) as (hand, a, b):
@@ -125,12 +148,16 @@ async def test_each_byte_puts_the_idle_deadline_off() -> None:
         await a.send(b"x")
         assert await b.receive(1) == b"x"
         staple = hand.loop._staples[7]
-        staple._moved_at -= 120  # as if two minutes had passed
+
+        def two_minutes_pass() -> None:
+            staple._moved_at -= 120
+
+        hand.loop.inject(two_minutes_pass)  # on the loop, after what it is about just now
         await b.send(b"y")
         assert await a.receive(1) == b"y"
         hand.loop.inject(staple._ring)
         assert hand.puppet.seen.empty()
-        staple._moved_at -= 120
+        hand.loop.inject(two_minutes_pass)
         hand.loop.inject(staple._ring)
         assert await hand.ended() == io.Unstapled(7, 1, 1, "idle")
 
