@@ -20,7 +20,8 @@ from croc_core.errors import Failure
 from croc_core.events import Completed, Failed, OfferSeen
 from croc_core.incoming import Reader
 from croc_core.machine import Machine
-from croc_core.outgoing import ManifestProducer, PieceProducer, Selection
+from croc_core.outgoing import ManifestProducer, PieceProducer
+from croc_core.selection import Selection
 from croc_core.values import Moment
 
 Decide = Callable[[OfferSeen], bool | None]
@@ -202,7 +203,7 @@ class SenderNode(PartyNode):
             case p.Choose(_, accept):
                 assert self._selection is not None
                 selection = self._selection
-                self._try(lambda: selection.add(accept.spans))
+                self._try(lambda: selection.choose(accept))
             case p.SendPieces():
                 return self._send_pieces(link, now)
         return ()
@@ -211,10 +212,11 @@ class SenderNode(PartyNode):
         assert link.sealer is not None
         assert self._manifest is not None
         assert self._selection is not None
-        chosen, outline = self._selection, self._manifest.outline
-        totals = chosen.totals()
-        producer = PieceProducer(link.sealer, self._source, outline, chosen)
-        self._meter.expect(totals.bytes, lambda: producer.moved, now.mono, lambda: producer.passed)
+        chosen = self._selection
+        totals = chosen.totals
+        producer = PieceProducer(link.sealer, self._source, chosen.share())
+        total = chosen.wanted.bytes
+        self._meter.expect(total, lambda: producer.moved, now.mono, lambda: producer.passed)
         return link.pump(
             producer,
             lambda: p.PiecesSent(totals._replace(bytes=producer.moved), tuple(producer.sizes)),

@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 
 from croc_core import outgoing
-from croc_core.content import Entry, Kind
+from croc_core.content import Entry, Kind, Span
 from croc_core.incoming import Reader
-from croc_core.outgoing import Outline, PieceProducer
+from croc_core.messages import Accept
+from croc_core.outgoing import PieceProducer
 from croc_core.seal import HEADER, TAG, Opener, Sealer
+from croc_core.selection import Outline, Selection
 
 SIZES = [1 << n for n in (10, 12, 14, 16, 17, 18, 19, 20)]
 ROUNDS = 5
@@ -94,10 +96,12 @@ def path(aead: str, record: int, file: int, seconds: float) -> float:
     count = max(1, (1 << 28) // file)
     for n in range(count):
         outline.add(Entry(Kind.FILE, f"{n}", file, {}))
+    selection = Selection(outline)
+    selection.choose(Accept(bytes(16), (Span(0, count),), (), 1, (), False))
 
     def run() -> Iterator[int]:
         while True:
-            producer = PieceProducer(Sealer(aead, key_for), Endless(), outline, range(count))
+            producer = PieceProducer(Sealer(aead, key_for), Endless(), selection.share())
             reader = Reader()
             reader.secure(Opener(aead, key_for))
             reader.allow_pieces(Null())  # type: ignore[arg-type]

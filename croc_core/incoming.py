@@ -11,7 +11,7 @@ from croc_core.content import Sink
 from croc_core.errors import LocalProtocolError, Party, RemoteProtocolError
 from croc_core.identify import MAX_REPLY
 from croc_core.messages import Message
-from croc_core.parser import Parser
+from croc_core.parser import Inflate, Parser
 from croc_core.seal import HEADER, MAX_PLAIN, TAG, Opener
 from croc_core.values import Value
 
@@ -45,9 +45,10 @@ Unit = Line | Hello | Heard | End
 
 
 class Reader:
-    """The consumer of one data connection."""
+    """The consumer of one data connection; on a *further* one nothing but pieces may come."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, further: bool = False) -> None:
+        self._further = further
         self._buffer = memoryview(bytearray(256))
         self._filled = 0
         self._expect = 0  # of a hello: bytes; 0: a line
@@ -80,13 +81,13 @@ class Reader:
         kept = bytes(self._buffer[: self._filled])
         self._buffer = memoryview(bytearray(HEADER + MAX_PLAIN + TAG + HEADER))
         self._buffer[: len(kept)] = kept
-        self._opener, self._parser = opener, Parser()
+        self._opener, self._parser = opener, Parser(further=self._further)
 
-    def allow_pieces(self, sink: Sink) -> None:
-        """From here on pieces may come, and go to *sink*."""
+    def allow_pieces(self, sink: Sink, inflate: Inflate | None = None) -> None:
+        """From here on pieces may come, and go to *sink*; compressed ones only with *inflate*."""
         if self._parser is None:
             raise LocalProtocolError("pieces before the keys")
-        self._parser.sink = sink
+        self._parser.sink, self._parser.inflate = sink, inflate
 
     def take(self) -> Unit:
         """Return the unit that is ready."""

@@ -22,6 +22,8 @@ PIECE_HEAD = struct.Struct(">IQB")
 """Of a piece, behind `HEAD`: entry, offset in bytes, codec."""
 ZERO_COUNT = struct.Struct(">Q")
 """The body of a piece of zeros: how many."""
+PLAIN_LENGTH = struct.Struct(">I")
+"""Of a compressed piece, before its frame: how many bytes that holds, 1 to `MAX_PIECE`."""
 MAX_CONTROL = 1 << 16
 """Greatest length of a control message's bytes."""
 MAX_SKIPPED = 1 << 20

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from croc_core import messages
-from croc_core.content import Codec, Sink
+from croc_core.content import MAX_PIECE, Codec, Sink
 from croc_core.errors import Party, RemoteProtocolError
-from croc_core.messages import HEAD, PIECE, PIECE_HEAD, ZERO_COUNT, Message
+from croc_core.messages import HEAD, PIECE, PIECE_HEAD, PLAIN_LENGTH, ZERO_COUNT, Message
+
+Inflate: TypeAlias = Callable[[bytes | memoryview, int], bytes]
+"""Returns what one Zstandard frame holds, of the length that is stated.
+
+Takes memory for no more than that and a window; RemoteProtocolError for anything else.
+"""
 
 
 class Parser:
@@ -16,15 +23,18 @@ class Parser:
     File bytes of a raw piece are handed to the sink as they come: each record is genuine by itself.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, further: bool = False) -> None:
         self.sink: Sink | None = None
         """Where pieces go; None while they are not allowed."""
+        self.inflate: Inflate | None = None
+        """Undoes codec 1; None where it was not agreed."""
         self.moved = 0
         """File bytes handed on so far, zeros included."""
         self.passed = 0
         """Entries with bytes that lie behind: another one has begun since."""
         self.spent = 0
         """Length of the record whose plaintext was fed last, header and tag included."""
+        self._further = further
         self._plain = memoryview(b"")
         self._part = bytearray()  # of a unit that a record cuts in two
         self._next: Callable[[], bool] = self._head
@@ -86,8 +96,12 @@ class Parser:
             if self.sink is None:
                 raise RemoteProtocolError(Party.PEER, "a piece before anything was accepted")
             self._next = self._piece
+        elif self._kind in messages.CONTROL:
+            if self._further:
+                raise RemoteProtocolError(Party.PEER, "other than pieces on a further connection")
+            self._next = self._control
         else:
-            self._next = self._control if self._kind in messages.CONTROL else self._skip
+            self._next = self._skip
         return True
 
     def _control(self) -> bool:
@@ -116,11 +130,18 @@ class Parser:
         self.passed += before not in (-1, self._entry)
         self._left -= PIECE_HEAD.size
         codec = messages.codec_of(number)
-        if codec is Codec.ZSTD:
-            raise RemoteProtocolError(Party.PEER, "a codec that was not agreed")
-        if codec is Codec.ZEROS and self._left != ZERO_COUNT.size:
-            raise RemoteProtocolError(Party.PEER, "a piece of zeros has an impossible length")
-        self._next = self._raw if codec is Codec.RAW else self._zeros
+        if codec is Codec.RAW:
+            self._next = self._raw
+        elif codec is Codec.ZEROS:
+            if self._left != ZERO_COUNT.size:
+                raise RemoteProtocolError(Party.PEER, "a piece of zeros has an impossible length")
+            self._next = self._zeros
+        else:
+            if self.inflate is None:
+                raise RemoteProtocolError(Party.PEER, "a codec that was not agreed")
+            if self._left <= PLAIN_LENGTH.size:
+                raise RemoteProtocolError(Party.PEER, "a compressed piece has no frame")
+            self._next = self._zstd
         return True
 
     def _raw(self) -> bool:
@@ -145,5 +166,22 @@ class Parser:
         (count,) = ZERO_COUNT.unpack(data)
         self.sink.zeros(self._entry, self._offset, count)
         self.moved += count
+        self._next = self._head
+        return True
+
+    def _zstd(self) -> bool:
+        assert self.sink is not None
+        assert self.inflate is not None
+        data = self._gather(self._left)
+        if data is None:
+            return False
+        (length,) = PLAIN_LENGTH.unpack_from(data)
+        if not 1 <= length <= MAX_PIECE:
+            raise RemoteProtocolError(Party.PEER, "a compressed piece has an impossible length")
+        plain = self.inflate(memoryview(data)[PLAIN_LENGTH.size :], length)
+        if len(plain) != length:
+            raise RemoteProtocolError(Party.PEER, "a compressed piece has another length than said")
+        self.sink.write(self._entry, self._offset, memoryview(plain))
+        self.moved += length
         self._next = self._head
         return True

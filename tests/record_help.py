@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
+from typing import Protocol
 
+from croc_core.content import Span
 from croc_core.incoming import End, Reader, Unit
+from croc_core.messages import Accept, Range, Want
 from croc_core.seal import KeyFor, Opener, Sealer
+from croc_core.selection import Outline, Selection, Share
+from tests.memory_files import Item
 
 AEADS = ("aes256gcm", "chacha20poly1305")
 HUGE = 1 << 30
@@ -57,3 +62,42 @@ def close(reader: Reader) -> End:
     unit = reader.take()
     assert isinstance(unit, End)
     return unit
+
+
+class Producer(Protocol):
+    def fill(self) -> memoryview | None: ...
+
+
+def records(producer: Producer) -> Iterator[bytes]:
+    """All that the producer fills, and then nothing for good."""
+    while (view := producer.fill()) is not None:
+        yield bytes(view)
+    assert producer.fill() is None
+
+
+def outline_of(items: Sequence[Item]) -> Outline:
+    outline = Outline()
+    for item in items:
+        outline.add(item.entry)
+    return outline
+
+
+def accept(numbers: Iterable[int]) -> Accept:
+    return Accept(bytes(16), tuple(Span(n, 1) for n in numbers), (), 1, (), False)
+
+
+def selection_of(items: Sequence[Item], numbers: Iterable[int] | None = None) -> Selection:
+    """Those *numbers* of *items*, or all of them, as the choice of a recipient."""
+    selection = Selection(outline_of(items))
+    selection.choose(accept(range(len(items)) if numbers is None else numbers))
+    return selection
+
+
+def want(*ranges: tuple[int, int, int], more: bool = False) -> Want:
+    return Want(bytes(16), tuple(Range(*wanted) for wanted in ranges), more)
+
+
+def share_of(
+    items: Sequence[Item], numbers: Iterable[int] | None = None, *, several: bool = False
+) -> Share:
+    return selection_of(items, numbers).share(several=several)

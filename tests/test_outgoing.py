@@ -6,22 +6,15 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from croc_core import messages, outgoing
-from croc_core.content import EMPTY, MAX_PIECE, MAX_SIZE, Entry, Kind, Span, Totals
-from croc_core.errors import LocalFileError, LocalProtocolError, Party, RemoteProtocolError
+from croc_core.content import EMPTY, MAX_PIECE, Entry, Kind
+from croc_core.errors import LocalFileError, LocalProtocolError
 from croc_core.incoming import End, Heard
 from croc_core.messages import Manifest, OfferEnd, Size
-from croc_core.outgoing import (
-    PIECE_OVERHEAD,
-    RECORD,
-    ManifestProducer,
-    Outline,
-    PieceProducer,
-    Selection,
-)
+from croc_core.outgoing import PIECE_OVERHEAD, RECORD, ManifestProducer, PieceProducer
 from croc_core.seal import HEADER, MAX_PLAIN, TAG
 from tests.memory_files import (
     Item,
@@ -32,7 +25,7 @@ from tests.memory_files import (
     folder,
     stream,
 )
-from tests.record_help import close, pair, push, secured
+from tests.record_help import close, pair, push, records, secured, share_of
 from tests.test_messages import entries
 
 SMALL = 9000
@@ -42,20 +35,6 @@ TID = bytes(range(16))
 
 def noise(seed: int, length: int) -> bytes:
     return hashlib.shake_256(b"%d" % seed).digest(length)
-
-
-def outline_of(items: Sequence[Item]) -> Outline:
-    outline = Outline()
-    for item in items:
-        outline.add(item.entry)
-    return outline
-
-
-def records(producer: PieceProducer | ManifestProducer) -> Iterator[bytes]:
-    """All that the producer fills, and then nothing for good."""
-    while (view := producer.fill()) is not None:
-        yield bytes(view)
-    assert producer.fill() is None
 
 
 class Run:
@@ -74,7 +53,7 @@ class Run:
         sealer, opener = pair()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(outgoing, "RECORD", record)
-            self.producer = PieceProducer(sealer, self.source, outline_of(items), numbers)
+            self.producer = PieceProducer(sealer, self.source, share_of(items, numbers))
         self.records = list(records(self.producer))
         reader = secured(opener)
         reader.allow_pieces(self.sink)
@@ -205,7 +184,7 @@ def test_one_byte_among_zeros_is_not_lost(place: int) -> None:
 
 def test_one_buffer_is_used_again() -> None:
     items = [file("a", noise(1, 4 * RECORD))]
-    producer = PieceProducer(pair()[0], MemorySource(items), outline_of(items), [0])
+    producer = PieceProducer(pair()[0], MemorySource(items), share_of(items))
     views = [producer.fill() for _ in range(4)]
     assert len({id(view.obj) for view in views if view is not None}) == 1
     assert producer.fill() is None
@@ -227,7 +206,7 @@ def test_nothing_to_send_makes_no_record() -> None:
 def test_an_entry_that_changed_is_an_error(data: bytes) -> None:
     items = [file("a", data), file("b", b"rest")]
     source = MemorySource(items, changed=frozenset([0]))
-    producer = PieceProducer(pair()[0], source, outline_of(items), [0, 1])
+    producer = PieceProducer(pair()[0], source, share_of(items))
     with pytest.raises(LocalFileError, match="changed"):
         producer.fill()
     assert source.checked == [0]
@@ -235,8 +214,8 @@ def test_an_entry_that_changed_is_an_error(data: bytes) -> None:
 
 def test_a_source_that_ends_early_without_a_word() -> None:
     items = [file("a", b"abc")]
-    outline = outline_of([file("a", b"abcd")])
-    producer = PieceProducer(pair()[0], MemorySource(items), outline, [0])
+    share = share_of([file("a", b"abcd")])
+    producer = PieceProducer(pair()[0], MemorySource(items), share)
 
     def no_hole(entry: int, offset: int, length: int) -> int:
         return 0
@@ -346,56 +325,3 @@ def test_the_walk_goes_no_further_than_the_message_needs() -> None:
     assert first < 100
     producer.fill()
     assert walked <= 2 * first
-
-
-# ---- outline and selection
-
-
-@given(offered=st.lists(entries(), max_size=30), data=st.data())
-def test_totals_beside_a_model(offered: list[Entry], data: st.DataObject) -> None:
-    outline = Outline()
-    for entry in offered:
-        outline.add(entry)
-    numbers = data.draw(
-        st.lists(st.sampled_from(range(len(offered))), unique=True) if offered else st.just([])
-    )
-    for wanted in (numbers, None):
-        chosen = offered if wanted is None else [offered[n] for n in wanted]
-        sizes = [entry.size for entry in chosen]
-        known = [size for size in sizes if size is not None]
-        total = sum(known) if len(known) == len(sizes) else None
-        files = sum(entry.kind is not Kind.DIRECTORY for entry in chosen)
-        assert outline.totals(wanted) == Totals(len(chosen), files, total)
-
-
-def test_an_outline_takes_9_bytes_an_entry() -> None:
-    outline = outline_of([file("a", b"")] * 10)
-    assert outline.sizes.itemsize == 8
-    assert len(outline.kinds) == 10
-    outline.add(Entry(Kind.FILE, "b", MAX_SIZE, {}))
-    assert outline.totals([10]).bytes == MAX_SIZE
-
-
-@given(
-    count=st.integers(0, 12),
-    spans=st.lists(st.builds(Span, st.integers(0, 12), st.integers(1, 5)), max_size=5),
-)
-@example(count=3, spans=[Span(0, 1), Span(1, 2)])
-@example(count=3, spans=[Span(0, 2), Span(1, 1)])
-@example(count=3, spans=[Span(0, 4)])
-@example(count=3, spans=[Span(1, 1), Span(0, 1)])
-def test_a_selection_is_an_ascending_part_of_the_offer(count: int, spans: list[Span]) -> None:
-    outline = outline_of([file("a", b"x" * n) for n in range(count)])
-    selection = Selection(outline)
-    numbers: list[int] = []
-    for span in spans:
-        more = list(range(span.first, span.first + span.count))
-        if more[-1] >= count or (numbers and more[0] <= numbers[-1]):
-            with pytest.raises(RemoteProtocolError) as caught:
-                selection.add([span])
-            assert caught.value.party is Party.PEER
-            break
-        selection.add([span])
-        numbers += more
-    assert list(selection) == numbers
-    assert selection.totals() == Totals(len(numbers), len(numbers), sum(numbers))
