@@ -155,8 +155,8 @@ class Worked(Value, frozen=True):
 class Unstapled(Value, frozen=True):
     """A staple has ended: the bytes that went each way, and why.
 
-    `cause` is "done" (both ends closed), "reset", "idle" (no progress in time), "full" (`most` bytes
-    have gone) or "cut" (by `Cut`).
+    `cause` is "done" (both ends closed), "reset", "idle" (no progress in time), "full" (`most`
+    bytes have gone) or "cut" (by `Cut`).
     """
 
     pair: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from backends.files.policy import Policy
@@ -13,6 +13,9 @@ from croc_core.limits import Limits
 from croc_core.pake import ALLOWED, DEFAULT, HISTORIC
 from croc_core.party import Patience
 from croc_core.values import Secret
+
+if TYPE_CHECKING:
+    from backends._peers import Network
 
 PORT = 8003
 """Default port of a relay's control plane."""
@@ -23,6 +26,8 @@ MIN_THROTTLE = 1024
 """Least throttle, in bytes a second: with less a record takes too long to be a sign of life."""
 MAX_STREAMS = 15
 """Most data connections that carry files; there are 16 with the one for messages."""
+RECONNECT = 600.0
+"""How long to try to reconnect without progress where nothing else is said, in seconds."""
 MAX_RECONNECT = 86400
 """Longest time to try to reconnect, in seconds."""
 CURVES = (*ALLOWED, *HISTORIC)
@@ -91,13 +96,13 @@ class Options:
     """How many data connections may carry files at one time."""
     verify: bool = False
     """Show four words that both people compare, and wait for this person's word about them."""
-    reconnect: float = 600.0
+    reconnect: float = RECONNECT
     """How long to try to reconnect without progress, in seconds; 0: not at all."""
     exclude: tuple[str, ...] = ()
     """Patterns, as in a .gitignore, of what is not sent."""
     gitignore: bool = False
     """Leave out what the .gitignore files in the folders sent leave out."""
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     """Goes to the relay through this: socks5://host:port or http://host:port."""
     discovery: bool = True
     """With no relay named, ask for it on the local network, or answer there."""
@@ -122,6 +127,10 @@ class Options:
             raise ValueError(f"The curve is one of {', '.join(CURVES)}.")
         if self.relay is not None:
             where(self.relay)
+        if self.proxy is not None:
+            from backends._proxy import proxy
+
+            proxy(self.proxy)
 
     def decide(self, offer: OfferSeen) -> bool | None:
         """Decide about an offer by the flags alone; None where a person has to be asked.
@@ -152,4 +161,18 @@ class RelayOptions:
     """What a sender must show to open a channel."""
     ipv6_prefix: int = 128
     """How many bits of an IPv6 address count for the two-address rule."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Proxies that may say who their client is: X-Forwarded-For, or the PROXY protocol."""
+    max_connections: int | None = None
+    """Connections in all; None: as many as the system's descriptors allow."""
+    max_connections_per_address: int | None = None
+    """The same, from one address; None: a quarter of all, and 1,024 at most."""
+    keep_alive: float = 75.0
+    """Seconds that a connection without a request is kept."""
     limits: Limits = Limits()
+
+    def __post_init__(self) -> None:
+        for name in ("max_connections", "max_connections_per_address", "keep_alive"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} must be a number above zero")

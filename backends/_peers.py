@@ -8,12 +8,17 @@ bytes on as they come would let its clients write it.
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from croc_core.limits import Limits
 from croc_core.values import Value, address_of
+
+if TYPE_CHECKING:
+    from backends._options import RelayOptions
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -83,6 +88,16 @@ class Connections(Value, frozen=True):
         whole = cls(request_timeout=request_timeout)
         most = max(1, min(whole.most, descriptors * 3 // 4))
         return cls(most, max(1, min(whole.per_address, most // 4)), request_timeout)
+
+
+def fit(options: RelayOptions, descriptors: int) -> tuple[Limits, Connections]:
+    """Return what a relay gives that may have so many *descriptors* open."""
+    whole = Connections.within(descriptors, options.limits.handshake_timeout)
+    most = min(whole.most, options.max_connections or whole.most)
+    each = options.max_connections_per_address or whole.per_address
+    connections = Connections(most, min(most, each), whole.request_timeout, options.keep_alive)
+    limits = options.limits
+    return dataclasses.replace(limits, max_links=min(limits.max_links, most)), connections
 
 
 class Named(NamedTuple):

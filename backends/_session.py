@@ -41,32 +41,30 @@ class Session:
 
 
 def relaying(options: RelayOptions, say: Say = lambda sentence: None) -> Session:
-    """A relay; *say* hears where the system gives it too few descriptors for all it could take."""
+    """A relay; *say* hears how much it takes, and where the system gives it too little."""
     from backends._options import Where
-    from backends._peers import Addresses, Connections
+    from backends._peers import Addresses, Connections, fit
     from backends._relay_node import RelayNode
     from croc_core.events import Listening
     from croc_core.relay import Relay
 
-    relay = Relay(os.urandom, options.limits, (), options.token)
     host = options.host
 
     def announce(port: int, data_ports: tuple[int, ...]) -> Listening:
         return Listening(Where(host or "127.0.0.1", port).url, data_ports, host or "")
 
     descriptors = _descriptors()
-    connections = Connections.within(descriptors, options.limits.handshake_timeout)
-    if connections.most < Connections().most:
-        say(
-            f"This relay may open {descriptors} files, so it takes {connections.most} connections "
-            "and no more; raise the limit (ulimit -n) for a busy one."
-        )
-    node = RelayNode(
-        relay,
-        Addresses(options.ipv6_prefix),
-        connections,
-        announce,
+    limits, connections = fit(options, descriptors)
+    relay = Relay(os.urandom, limits, (), options.token)
+    say(
+        f"This relay may open {descriptors} files. It takes {connections.most} connections "
+        f"({connections.per_address} from one address), {limits.max_links} of them for data, and "
+        f"{limits.max_channels} channels ({limits.max_per_address} from one address)."
     )
+    if connections.most < Connections().most and options.max_connections is None:
+        say("For a busy relay, raise the limit of open files (ulimit -n).")
+    addresses = Addresses(options.ipv6_prefix, options.trusted_proxies)
+    node = RelayNode(relay, addresses, connections, announce)
     ports = (options.port, *options.data_ports)
     return Session(node, lambda: None, tuple(Listen(options.host, port) for port in ports))
 

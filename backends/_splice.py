@@ -46,10 +46,15 @@ class Pipe:
 
 
 class Pipes:
-    """The pipes of all staples of one thread: spare ones, and a budget for growing them."""
+    """The pipes of all staples of one thread: spare ones, and budgets for having and growing them.
 
-    def __init__(self, *, spare: int = 16, grown: int = 32) -> None:
+    Linux gives one user 64 MiB of pipes (pipe-user-pages-soft); beyond that, a new pipe has room
+    for a page or two. The defaults, 448 of 64 KiB and 32 of them grown to 1 MiB, stay below.
+    """
+
+    def __init__(self, *, spare: int = 16, grown: int = 32, most: int = 448) -> None:
         self._most_spare = spare
+        self._may_open = most
         self._may_grow = grown
         self._spare: list[Pipe] = []
         self.scratch = memoryview(bytearray(0))
@@ -59,12 +64,14 @@ class Pipes:
         """Return an empty pipe, or None where the system has none to give."""
         if self._spare:
             return self._spare.pop()
-        if sys.platform != "linux":
+        if sys.platform != "linux" or self._may_open <= 0:
             return None
         try:
-            return Pipe()
+            pipe = Pipe()
         except OSError:  # too many descriptors: copying needs none
             return None
+        self._may_open -= 1
+        return pipe
 
     def give(self, pipe: Pipe) -> None:
         """Take back an empty pipe."""
@@ -76,6 +83,7 @@ class Pipes:
     def discard(self, pipe: Pipe) -> None:
         """Close a pipe that has bytes in it or is of no use."""
         self._may_grow += pipe.grown
+        self._may_open += 1
         pipe.close()
 
     def grow(self, pipe: Pipe) -> None:
@@ -95,7 +103,7 @@ class Pipes:
     def close(self) -> None:
         """Close the spare pipes."""
         while self._spare:
-            self._spare.pop().close()
+            self.discard(self._spare.pop())
 
 
 class Flow:

@@ -223,6 +223,35 @@ def test_pipes_grow_within_a_budget_and_give_it_back(monkeypatch: pytest.MonkeyP
     pipes.give(c)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no splice here")
+def test_pipes_are_few_and_who_gets_none_copies() -> None:
+    pipes = Pipes(spare=1, most=2)
+    taken = [pipes.take() for _ in range(3)]
+    assert [pipe is None for pipe in taken] == [False, False, True]
+    writer, source = tcp_pair()
+    sink, reader = tcp_pair()
+    with writer, source, sink, reader:
+        flow = Flow(source, sink, b"", pipes)
+        data = os.urandom(COPY)
+        writer.send(data)
+        reader.setblocking(True)
+        got = b""
+        while len(got) < len(data):
+            flow.turn(1 << 30)
+            if flow.moved > len(got):
+                got += reader.recv(1 << 20)
+        assert got == data
+        assert flow._pipe is None
+    for pipe in taken[:2]:
+        assert pipe is not None
+        pipes.give(pipe)  # one is kept, the other closed
+    again = [pipes.take() for _ in range(3)]
+    assert [pipe is None for pipe in again] == [False, False, True]
+    for pipe in again[:2]:
+        assert pipe is not None
+        pipes.discard(pipe)
+
+
 def test_a_reset_is_an_oserror(ends: Ends) -> None:
     writer, source, sink, _ = ends
     pipes = Pipes()
