@@ -139,7 +139,11 @@ class Source(Protocol):
         ...
 
     def check(self, entry: int) -> None:
-        """Raise LocalFileError where *entry* has changed since the walk; called at its end."""
+        """Raise LocalFileError where *entry* has changed since the walk.
+
+        Called behind the last read that a connection needs of it; with several connections, and
+        after a redial, more reads and another check may follow.
+        """
         ...
 
     def close(self) -> None:
