@@ -4,31 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
-from backends._options import DATA_PORTS, MAX_FILES, PORT
-from backends.files.policy import Policy
-from croc_core.limits import Limits
-from croc_core.pake import ALLOWED, DEFAULT, HISTORIC
-
-MAX_DATA_PORTS = 64
-"""Most data ports of a relay."""
-
-
-_TIMES = {
-    "handshake-timeout": "Seconds for a request or an identification",
-    "channel-ttl": "Seconds until a channel in which nobody meets is closed",
-    "idle-timeout": "Seconds until a channel in which nothing happens is closed",
-}
-_COUNTS = {
-    "max-channels": "Most open channels",
-    "max-per-address": "Most open channels of one address",
-    "joins-per-minute": "Most joins from one address in a minute",
-    "max-body": "Most bytes of a request",
-}
-LIMITS = tuple(name.replace("-", "_") for name in (*_TIMES, *_COUNTS))
-"""The relay's flags that are fields of `Limits`."""
+from backends import _cli_flags as flags
 
 
 class UsageError(Exception):
@@ -51,8 +30,22 @@ _SENTENCES = (
 """What argparse says, and how we say it."""
 
 
+NOT_YET = {
+    "--no-discovery", "--verify", "--throttle", "--streams", "--reconnect", "--text", "--exclude",
+    "--gitignore", "--no-compress", "--stdout", "--save-text", "completion", "--qr", "--clipboard",
+}  # fmt: skip
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that raises in place of ending the process."""
+
+    def add_argument(self, *names: Any, **keywords: Any) -> argparse.Action:
+        """Leave out what is not there yet."""
+        if NOT_YET & set(names):
+            dest = keywords.get("dest", names[0].strip("-").replace("-", "_"))
+            self.set_defaults(**{dest: False if keywords.get("action") == "store_true" else None})
+            return argparse.Action([], "")
+        return super().add_argument(*names, **keywords)
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
@@ -69,6 +62,14 @@ def parse(arguments: Sequence[str], command: str) -> argparse.Namespace:
 
     Raises UsageError, and SystemExit after --help and --version.
     """
+    args = build(command).parse_args(arguments)
+    if args.command == "send" and not args.paths and args.text is None:
+        raise UsageError("Something is missing: PATH.", f"See {command} send --help.")
+    return args
+
+
+def build(command: str) -> argparse.ArgumentParser:
+    """Return the parser; *command* is what is typed before the arguments."""
     parser = _Parser(
         prog=command,
         description="Send files to another computer, end-to-end encrypted, by a short code.",
@@ -77,21 +78,11 @@ def parse(arguments: Sequence[str], command: str) -> argparse.Namespace:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="Say the version and stop.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, add, what, more in (
-        ("send", _add_send, "Send files and folders.", _ENVIRONMENT + _ENVIRONMENT_TOKEN),
-        ("receive", _add_receive, "Receive what somebody sends.", _ENVIRONMENT),
-        ("relay", _add_relay, "Run a relay, at which senders and recipients meet.", ""),
-        ("demo", _add_demo, "Show a transfer on this computer.", ""),
-    ):
-        add(commands.add_parser(name, help=what, description=what, epilog=more, allow_abbrev=False))
-    return parser.parse_args(arguments)
-
-
-_ENVIRONMENT = (
-    "Environment: CROC_RELAY is the relay where --relay is not given; CROC_CODE is the code, "
-    "which other users of this computer cannot see there."
-)
-_ENVIRONMENT_TOKEN = " CROC_TOKEN is the token that the relay wants to see."  # noqa: S105
+    for name, add, what, more in flags.COMMANDS:
+        if name not in NOT_YET:
+            kinds = {"help": what, "description": what, "epilog": more}
+            add(commands.add_parser(name, **kinds, allow_abbrev=False))
+    return parser
 
 
 class _Version(argparse.Action):
@@ -109,159 +100,3 @@ class _Version(argparse.Action):
             version = "(not installed)"
         print(f"croc-core {version}, protocol {VERSION}")
         parser.exit()
-
-
-def _add_face(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="Write events as JSON lines on stdout.")
-    parser.add_argument("--quiet", action="store_true", help="Say only what must be said.")
-    parser.add_argument("--plain", action="store_true", help="Show progress as plain lines.")
-
-
-def _add_party(parser: argparse.ArgumentParser, relay: str, curve: str) -> None:
-    parser.add_argument("--relay", metavar="URL", help=relay)
-    parser.add_argument(
-        "--curve",
-        metavar="NAME",
-        help=f"The key agreement: {', '.join(ALLOWED)}, or historic: {', '.join(HISTORIC)} "
-        f"({curve}).",
-    )
-    _add_face(parser)
-
-
-def _add_send(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="A file or a folder to send.")
-    _add_party(
-        parser,
-        "The relay's address, such as http://relay.example:8003 (default: CROC_RELAY; without "
-        "either, a relay runs here while this lasts).",
-        f"default: {DEFAULT}",
-    )
-    parser.add_argument(
-        "--code",
-        help="A code of your own, CHANNEL-SECRET; it is better in CROC_CODE, which hides it "
-        "(default: a fresh one).",
-    )
-    parser.add_argument(
-        "--follow",
-        action="store_true",
-        help="Send what links point to. Without this, links are sent as links, and those that "
-        "lead out of what is sent are left out.",
-    )
-    parser.add_argument("--host", help="Where a relay of our own listens (default: everywhere).")
-
-
-def _add_receive(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "code",
-        nargs="?",
-        metavar="CODE",
-        help="The code; it is better in CROC_CODE, or typed when we ask (default: CROC_CODE; "
-        "without either, we ask).",
-    )
-    _add_party(
-        parser,
-        "The relay's address, as the sender shows it (default: CROC_RELAY).",
-        "default: the sender's, but none of the historic ones",
-    )
-    parser.add_argument("--out", default=".", metavar="FOLDER", help="Where to write (default: .).")
-    parser.add_argument(
-        "--yes", action="store_true", help="Accept without asking (default: we ask)."
-    )
-    parser.add_argument(
-        "--max-files",
-        type=_number(1, MAX_FILES),
-        default=MAX_FILES,
-        metavar="NUMBER",
-        help=f"Most files and folders to take (default: {MAX_FILES}).",
-    )
-    existing = parser.add_mutually_exclusive_group()
-    for policy, what in (
-        (Policy.OVERWRITE, "Replace files that exist (default: we ask)."),
-        (Policy.SKIP, "Leave files that exist alone."),
-        (Policy.RENAME, "Keep both, the new one under another name."),
-    ):
-        existing.add_argument(
-            f"--{policy.value}",
-            action="store_const",
-            const=policy,
-            default=Policy.ASK,
-            dest="existing",
-            help=what,
-        )
-
-
-def _add_relay(parser: argparse.ArgumentParser) -> None:
-    limits = Limits()
-    parser.add_argument("--host", help="Where to listen (default: everywhere).")
-    parser.add_argument(
-        "--port",
-        type=_port,
-        help=f"The port of the control plane; 0 is any free one (default: {PORT}).",
-    )
-    parser.add_argument(
-        "--data-ports",
-        type=_ports,
-        metavar="PORTS",
-        help="The data ports, such as 27001,27005; 0 is any free one (default: "
-        f"{DATA_PORTS[0]}-{DATA_PORTS[-1]}).",
-    )
-    parser.add_argument(
-        "--token-file",
-        metavar="FILE",
-        help="A file with the token that a sender must show in CROC_TOKEN (default: none).",
-    )
-    parser.add_argument(
-        "--ipv6-prefix",
-        type=_number(1, 128),
-        metavar="BITS",
-        help="How many bits tell two IPv6 addresses apart (default: 128).",
-    )
-    for names, kind, metavar in ((_TIMES, float, "SECONDS"), (_COUNTS, int, "NUMBER")):
-        for name, what in names.items():
-            default = getattr(limits, name.replace("-", "_"))
-            parser.add_argument(
-                f"--{name}", type=kind, metavar=metavar, help=f"{what} (default: {default:g})."
-            )
-    _add_face(parser)
-
-
-def _add_demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "file", nargs="?", metavar="FILE", help="What to send (default: some made-up megabytes)."
-    )
-    _add_face(parser)
-
-
-def _number(least: int, most: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and least <= int(text[:20]) <= most):
-            raise argparse.ArgumentTypeError(f"takes a number from {least} to {most}, not {text!r}")
-        return int(text)
-
-    return number
-
-
-_port = _number(0, 65535)
-
-
-def _ports(text: str) -> tuple[int, ...]:
-    """Read `27001-27004`, `27001,27005` or `0`."""
-    ports: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.partition("-")
-        try:
-            begin = _port(first)
-            end = _port(last) if dash else begin
-        except argparse.ArgumentTypeError:
-            raise argparse.ArgumentTypeError(
-                f"takes ports from 0 to 65535, such as 27001-27004, not {text!r}"
-            ) from None
-        if end < begin or end - begin >= MAX_DATA_PORTS:
-            raise argparse.ArgumentTypeError(
-                f"takes 1 to {MAX_DATA_PORTS} ports, such as 27001-27004"
-            )
-        ports += range(begin, end + 1)
-    fixed = [port for port in ports if port]
-    if len(ports) > MAX_DATA_PORTS or len(set(fixed)) < len(fixed):
-        raise argparse.ArgumentTypeError(f"takes 1 to {MAX_DATA_PORTS} ports, each one once")
-    return tuple(ports)

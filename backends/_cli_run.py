@@ -5,15 +5,16 @@ from __future__ import annotations
 import errno
 import os
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from backends import _cli_options, _config, _session
 from backends import _io as io
-from backends import _session
-from backends._cli_parser import LIMITS, UsageError
+from backends._cli_flags import LIMITS
+from backends._cli_parser import UsageError
 from backends._options import Options, RelayOptions
 from backends._preview import Preview
 from backends._show import show
@@ -21,7 +22,7 @@ from backends._sockets import CannotListenError, cause
 from backends._ui import Face
 from backends._ui_ask import ask_for, ask_to_accept, can_ask
 from croc_core import codes
-from croc_core.errors import Code, Failure, LocalFileError, Party
+from croc_core.errors import Code, Failure, Party
 from croc_core.events import Failed, OfferSeen
 from croc_core.limits import Limits
 from croc_core.party_io import Decided, Interrupted
@@ -43,7 +44,7 @@ def relay(backend: Backend, args: Namespace, face: Face) -> int:
         raise UsageError(f"--{str(error).replace('_', '-')}.") from None
     options = RelayOptions(
         host=args.host,
-        token=None if args.token_file is None else _token(args.token_file),
+        token=None if args.token_file is None else Secret(_cli_options.read_token(args.token_file)),
         limits=limits,
         **{name: value for name, value in ports.items() if value is not None},
     )
@@ -89,48 +90,18 @@ class _Stoppable:
         return self._node.handle(event, now)
 
 
-def _token(path: str) -> Secret:
-    from backends.files.trouble import local_error
-    from croc_core.wire import MAX_TOKEN
-
-    try:
-        with open(path, "rb") as file:
-            token = file.read(1025).strip()
-    except OSError as error:
-        raise local_error(error, "read", path) from None
-    if not 1 <= len(token) <= MAX_TOKEN or not token.isascii():
-        raise LocalFileError(
-            "The token file does not hold a token.", f"It holds 1 to {MAX_TOKEN} ASCII characters."
-        )
-    return Secret(token)
-
-
 # ---- send
 
 
 def send(backend: Backend, args: Namespace, face: Face) -> int:
     """Send files and folders."""
-    at = _relay(args)
-    if at and args.host:
-        raise UsageError(
-            "--host says where a relay of your own listens; with --relay or CROC_RELAY "
-            "there is none."
-        )
-    code = args.code or _env("CROC_CODE")
-    with _usage():
-        options = Options(
-            relay=at,
-            curve=args.curve,
-            code=code,
-            token=_env("CROC_TOKEN"),
-            host=args.host,
-            follow=args.follow,
-        )
+    options = _cli_options.sender(args, _config_file())
+    with _cli_options.usage():
         session = _session.sending(options, args.paths, face.warn)
-        if code is not None:
-            _warn_if_weak(codes.parse(code).phrase, face)
-    if at is not None:
-        face.note(f"Connecting to {show(at)}")
+        if options.code is not None:
+            _warn_if_weak(codes.parse(options.code).phrase, face)
+    if options.relay is not None:
+        face.note(f"Connecting to {show(options.relay)}")
     return _run(backend, session, face.tell, face)
 
 
@@ -146,27 +117,15 @@ def _warn_if_weak(phrase: str, face: Face) -> None:
 
 def receive(backend: Backend, args: Namespace, face: Face) -> int:
     """Receive into a folder."""
-    at = _relay(args)
-    if at is None:
-        raise UsageError(
-            "Which relay? Give --relay, or set CROC_RELAY: the sender's side shows the address."
-        )
     asks = can_ask(face)
-    with _usage():
-        options = Options(
-            relay=at,
-            curve=args.curve,
-            out=args.out,
-            max_files=args.max_files,
-            yes=args.yes,
-            existing=args.existing,
-            attended=asks and not args.yes,
-        )
-        code = _code(args.code or _env("CROC_CODE"), face, asks)
+    options = _cli_options.recipient(args, _config_file(), asks)
+    with _cli_options.usage():
+        code = _code(args.code or _cli_options.env("CROC_CODE"), face, asks)
         receiving = _Receiving(options, face, asks)
         face.folder = os.path.abspath(options.out)
         receiving.session = _session.receiving_into(options, code, receiving.decide, receiving.sink)
-    face.note(f"Connecting to {show(at)}")
+    if options.relay is not None:
+        face.note(f"Connecting to {show(options.relay)}")
     return _run(backend, receiving.session, receiving.tell, face)
 
 
@@ -260,19 +219,7 @@ def _usage_of(error: CannotListenError, session: _session.Session) -> UsageError
     return UsageError(f"Cannot listen at {at}: {cause(error)}.", f"Choose another {flag}.")
 
 
-@contextmanager
-def _usage() -> Iterator[None]:
-    """Within, a ValueError is a sentence about the arguments."""
-    try:
-        yield
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-
-
-def _relay(args: Namespace) -> str | None:
-    """Return the relay that was named; an empty --relay hides CROC_RELAY."""
-    return _env("CROC_RELAY") if args.relay is None else args.relay or None
-
-
-def _env(name: str) -> str | None:
-    return os.environ.get(name) or None
+def _config_file() -> _config.Config:
+    """Read the configuration file."""
+    with _cli_options.usage():
+        return _config.load()
