@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from backends import _io as io
-from backends._cli_parser import LIMITS, parse
+from backends._cli_flags import LIMITS
+from backends._cli_parser import parse
 from backends._io import Node
 from backends._options import RelayOptions
 from backends._session import relaying
