@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+from backends._gate import Gate
 from backends._io import (
     Broken,
     Close,
@@ -22,11 +23,12 @@ from backends._io import (
     Send,
 )
 from croc_core import incoming, messages
-from croc_core.content import Sink
 from croc_core.errors import Code, Failure, Party, RemoteProtocolError, TransferError
 from croc_core.incoming import End, Hello, Line, Reader
-from croc_core.messages import Accept, Decline
+from croc_core.messages import Accept, Decline, Want
+from croc_core.party import LINK
 from croc_core.party_io import (
+    EndRecords,
     Garbled,
     Greet,
     Greeted,
@@ -41,7 +43,7 @@ from croc_core.party_io import Input as PartyInput
 from croc_core.seal import Opener, Sealer
 
 STILL_HERE = 15.0
-"""A side that has sent nothing for so long says that it is alive, in seconds."""
+"""A side that has sent nothing on connection 0 for so long says that it is alive, in seconds."""
 
 Told = tuple[PartyInput, ...]
 
@@ -57,18 +59,20 @@ def broken(number: int, error: BaseException) -> PartyInput:
 
 
 class Link:
-    """Data connection *number* of a run, from its dial to its end."""
+    """Data connection *number* of a run, from one dial to the end of that."""
 
     def __init__(self, number: int, conn: Conn, line: bytes) -> None:
         self.conn = conn
-        self.reader = Reader()
+        self.number = number
+        self.gate = Gate()
+        self.reader = Reader(further=number != LINK)
         self.sealer: Sealer | None = None
-        self._number = number
+        self._consumer = self.gate.consumer(self.reader)
         self._line = line
         self._draining = False
         self._pumped: Callable[[], PartyInput] | None = None
-        self._waiting: deque[Effect | Speak] = deque()  # what comes behind a pump
-        self._early: Told = ()  # the answer to an offer whose pump is not known to be over
+        self._waiting: deque[Effect | Speak | EndRecords] = deque()  # what comes behind a pump
+        self._early: Told = ()  # the answer to what a pump sent that is not known to be over
         self._spoke = 0.0
 
     def dial(self, host: str, port: int, local: str | None) -> tuple[Effect, ...]:
@@ -91,14 +95,10 @@ class Link:
         if self._draining:
             return ()
         self._draining = True
-        return (Drain(self.conn, self.reader),)
+        return (Drain(self.conn, self._consumer),)
 
-    def take_pieces(self, sink: Sink) -> None:
-        """Let pieces come."""
-        self.reader.allow_pieces(sink)
-
-    def speak(self, speak: Speak, now: float) -> tuple[Effect, ...]:
-        """Seal and send a message, behind a pump where one is under way."""
+    def speak(self, speak: Speak | EndRecords, now: float) -> tuple[Effect, ...]:
+        """Seal and send a message, or the last record; behind a pump where one is under way."""
         return self._queue(speak, now)
 
     def half_close(self, now: float) -> tuple[Effect, ...]:
@@ -106,18 +106,19 @@ class Link:
         return self._queue(HalfClose(self.conn), now)
 
     def hang(self) -> tuple[Effect, ...]:
-        """Close."""
+        """Close; threads that are still at it come to the files no more."""
+        self.gate.shut()
         return (Close(self.conn),)
 
     def pump(self, producer: Producer, pumped: Callable[[], PartyInput]) -> tuple[Effect, ...]:
         """Send what *producer* makes; *pumped* says what the machine is told when it is out."""
         self._pumped = pumped
-        return (Pump(self.conn, producer),)
+        return (Pump(self.conn, self.gate.producer(producer)),)
 
     def still_here(self, now: float) -> tuple[Effect, ...]:
         """Say that we are alive, if nothing else was said for a while."""
         sealer = self.sealer
-        quiet = now - self._spoke >= STILL_HERE
+        quiet = now - self._spoke >= STILL_HERE and self.number == LINK
         if sealer is None or sealer.ended or self._pumped is not None or not quiet:
             return ()
         self._spoke = now
@@ -134,14 +135,14 @@ class Link:
             case Pumped(_, error):
                 return self._after_pump(error, now)
             case Broken(_, cause):
-                return (), (LinkEnded(self._number, cause),)
+                return (), (LinkEnded(self.number, cause),)
         return (), ()
 
     def _drained(self, error: BaseException | None) -> Told:
-        told = self._heard() if error is None else broken(self._number, error)
+        told = self._heard() if error is None else broken(self.number, error)
         match told:
-            case Heard(_, Accept() | Decline(), _) if self._pumped is not None:
-                # The peer can be faster than the thread that tells us that the offer is out.
+            case Heard(_, Accept() | Decline() | Want(), _) if self._pumped is not None:
+                # The peer can be faster than the thread that tells us that it is all out.
                 self._early = (told,)
                 return ()
         return (told,)
@@ -150,17 +151,17 @@ class Link:
         try:
             self.reader.ready()  # the end of the stream may have come last
         except Exception as error:
-            return broken(self._number, error)
+            return broken(self.number, error)
         match self.reader.take():
             case Line(text):
-                return Identified(self._number, text)
+                return Identified(self.number, text)
             case Hello(data):
-                return Greeted(self._number, data)
+                return Greeted(self.number, data)
             case incoming.Heard(message, last):
-                return Heard(self._number, message, last)
+                return Heard(self.number, message, last)
             case End(whole):
                 cause = "it hung up" if whole else "it ended in the middle"
-                return LinkEnded(self._number, cause)
+                return LinkEnded(self.number, cause, whole)
 
     def _after_pump(
         self, error: BaseException | None, now: float
@@ -172,18 +173,20 @@ class Link:
         while self._waiting:
             effects += self._say(self._waiting.popleft(), now)
         early, self._early = self._early, ()
-        return effects, (pumped() if error is None else broken(self._number, error), *early)
+        return effects, (pumped() if error is None else broken(self.number, error), *early)
 
-    def _queue(self, what: Effect | Speak, now: float) -> tuple[Effect, ...]:
+    def _queue(self, what: Effect | Speak | EndRecords, now: float) -> tuple[Effect, ...]:
         if self._pumped is None:
             return self._say(what, now)
         self._waiting.append(what)
         return ()
 
-    def _say(self, what: Effect | Speak, now: float) -> tuple[Effect, ...]:
-        if not isinstance(what, Speak):
+    def _say(self, what: Effect | Speak | EndRecords, now: float) -> tuple[Effect, ...]:
+        if not isinstance(what, Speak | EndRecords):
             return (what,)
         assert self.sealer is not None
         self._spoke = now
+        if isinstance(what, EndRecords):
+            return (Send(self.conn, self.sealer.record(b"", last=True)),)
         sealed = self.sealer.record(messages.encode(what.message), last=what.last)
         return (Send(self.conn, sealed),)

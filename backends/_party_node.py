@@ -1,273 +1,204 @@
-"""A sender or a recipient as a node: the machine with HTTP, framing and files around it."""
+"""A sender and a recipient as nodes: what each of them does with its files."""
 
 from __future__ import annotations
 
-import itertools
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from backends._control import Control
-from backends._io import Close, Conn, Effect, Input, Started, Tell, Told, Woke, Work, Worked
-from backends._link import Link, broken
-from backends._meter import Meter
-from backends._show import show
+from backends._io import Effect
+from backends._link import Link
+from backends._party_base import PartyNode
 from croc_core import party_io as p
-from croc_core.content import Arrived, Sink, Source, TopNames, Verdict
-from croc_core.errors import Failure
-from croc_core.events import Completed, Failed, OfferSeen
-from croc_core.incoming import Reader
+from croc_core.content import Arrived, Codec, Sink, Source, TopNames, Totals, Verdict
+from croc_core.events import OfferSeen
 from croc_core.machine import Machine
-from croc_core.outgoing import ManifestProducer, PieceProducer
-from croc_core.selection import Selection
+from croc_core.outgoing import (
+    DigestProducer,
+    ManifestProducer,
+    PieceProducer,
+    Squeeze,
+    WantProducer,
+)
+from croc_core.parser import Inflate
+from croc_core.party import LINK
+from croc_core.selection import Selection, Share
 from croc_core.values import Moment
+
+__all__ = ["Decide", "PartyNode", "RecipientNode", "SenderNode"]
 
 Decide = Callable[[OfferSeen], bool | None]
 """Decides about an offer at once, or returns None: then a `Told(Decided(...))` will come."""
 
 
-class PartyNode:
-    """Drives one machine; the machine's words become bytes here, in one place for every backend."""
-
-    def __init__(self, machine: Machine[Any], host: str, port: int) -> None:
-        self.failure: Failure | None = None
-        """How the run ended, once it is finished; None is success."""
-        self._machine = machine
-        numbers = itertools.count(2, 2)
-        self._numbers = numbers
-        self._control = Control(host, port, numbers)
-        self._link: Link | None = None
-        self._meter = Meter()
-        self._inputs: deque[p.Input] = deque()
-        self._jobs: dict[int, Callable[[object], p.Input]] = {}
-        self._over = False
-
-    # ---- as a backend sees it
-
-    @property
-    def finished(self) -> bool:
-        """See `Node`."""
-        return self._over
-
-    def deadline(self) -> float | None:
-        """See `Node`."""
-        times = (self._machine.deadline(), self._control.deadline(), self._meter.deadline())
-        return min((t for t in times if t is not None), default=None)
-
-    def handle(self, event: Input, now: Moment) -> tuple[Effect, ...]:
-        """See `Node`."""
-        effects = [*self._translate(event, now)]
-        while self._inputs and not self._machine.finished:
-            for effect in self._machine.handle(self._inputs.popleft(), now):
-                effects += self._perform(effect, now)
-        if self._machine.finished and not self._over:
-            effects += self._end()
-        return tuple(effects)
-
-    # ---- inputs
-
-    def _translate(self, event: Input, now: Moment) -> tuple[Effect, ...]:
-        match event:
-            case Started():
-                self._inputs.append(p.Started())
-            case Told(what):
-                self._inputs.append(what)  # type: ignore[arg-type]
-            case Worked(job, result, error):
-                after = self._jobs.pop(job)
-                self._inputs.append(after(result) if error is None else broken(0, error))
-            case Woke():
-                return self._woke(now)
-            case _ if self._control.owns(event):
-                effects, answer = self._control.handle(event, now)
-                self._inputs += () if answer is None else (answer,)
-                return effects
-            case _ if self._link is not None and getattr(event, "conn", None) == self._link.conn:
-                effects, told = self._link.handle(event, now.mono)
-                self._inputs += told
-                return effects
-        return ()
-
-    def _woke(self, now: Moment) -> tuple[Effect, ...]:
-        effects, answer = self._control.woke(now)
-        self._inputs += () if answer is None else (answer,)
-        if self._link is not None:
-            moved, progress = self._meter.tick(self._link.reader, now.mono)
-            self._inputs += () if moved is None else (moved,)
-            effects += (Tell(progress),) if progress is not None else ()
-            effects += self._link.still_here(now.mono)
-        self._inputs.append(p.Woke())
-        return effects
-
-    # ---- effects
-
-    def _perform(self, effect: p.Effect, now: Moment) -> tuple[Effect, ...]:
-        match effect:
-            case p.Post():
-                return self._control.post(effect, now)
-            case p.Show(event):
-                return self._show(event, now)
-            case p.Dial(number, port, line):
-                self._link = Link(number, Conn(next(self._numbers)), line)
-                ends = self._control.ends
-                return self._link.dial(ends.peer, port, ends.local)
-        return self._perform_on(self._link, effect, now) if self._link is not None else ()
-
-    def _perform_on(self, link: Link, effect: p.Effect, now: Moment) -> tuple[Effect, ...]:
-        match effect:
-            case p.Greet():
-                return link.greet(effect)
-            case p.Secure():
-                link.secure(effect, now.mono)
-                self._meter.start(now.mono)
-                return ()
-            case p.Speak():
-                return link.speak(effect, now.mono)
-            case p.Hear():
-                return link.hear()
-            case p.HalfClose():
-                return link.half_close(now.mono)
-            case p.Hang():
-                self._link = None
-                self._meter.stop()
-                return link.hang()
-        return self._perform_files(link, effect, now)
-
-    def _perform_files(self, link: Link, effect: p.Effect, now: Moment) -> tuple[Effect, ...]:
-        """What only one of the two roles does."""
-        del link, effect, now
-        return ()
-
-    def _show(self, event: object, now: Moment) -> tuple[Effect, ...]:
-        if isinstance(event, Completed):
-            seconds = self._meter.seconds(now.mono)
-            event = Completed(event.files, event.bytes, seconds, event.paths)
-        elif isinstance(event, OfferSeen):
-            names = tuple(show(name) for name in self._names().found)
-            event = msgspec.structs.replace(event, names=names)
-        return (Tell(event),)
-
-    def _names(self) -> TopNames:
-        """The first names of the offer."""
-        return TopNames()
-
-    def _try(self, call: Callable[[], object]) -> bool:
-        """Do *call*; where it fails the machine is told."""
-        try:
-            call()
-        except Exception as error:
-            self._inputs.append(broken(0, error))
-            return False
-        return True
-
-    def _work(self, call: Callable[[], object], after: Callable[[Any], p.Input]) -> Work:
-        job = next(self._numbers)
-        self._jobs[job] = after
-        return Work(job, call)
-
-    def _end(self) -> tuple[Effect, ...]:
-        """Say how it ended; give back what is open."""
-        self._over = True
-        self.failure = getattr(self._machine.state, "failure", None)
-        self._give_back(whole=self.failure is None)
-        link, self._link = self._link, None
-        closing: tuple[Effect, ...] = () if link is None else (Close(link.conn),)
-        told = () if self.failure is None else (Tell(Failed.of(self.failure)),)
-        return closing + self._control.close() + told
-
-    def _give_back(self, *, whole: bool) -> None:
-        """Close this role's files."""
-
-
 class SenderNode(PartyNode):
-    """The sender and its source."""
+    """The sender and its source; *squeeze* makes what compresses pieces, for each connection."""
 
-    def __init__(self, machine: Machine[Any], host: str, port: int, source: Source) -> None:
+    def __init__(
+        self,
+        machine: Machine[Any],
+        host: str,
+        port: int,
+        source: Source,
+        squeeze: Callable[[], Squeeze] | None = None,
+    ) -> None:
         super().__init__(machine, host, port)
         self._source = source
+        self._squeeze = squeeze
         self._manifest: ManifestProducer | None = None
         self._selection: Selection | None = None
+        self._share: Share | None = None  # of this dial
 
     def _names(self) -> TopNames:
         return super()._names() if self._manifest is None else self._manifest.outline.names
 
-    def _perform_files(self, link: Link, effect: p.Effect, now: Moment) -> tuple[Effect, ...]:
+    def _dial(self, dial: p.Dial) -> tuple[Effect, ...]:
+        if dial.connection == LINK:
+            self._share = None
+            if self._selection is not None:
+                self._selection.dialled()
+        return super()._dial(dial)
+
+    def _perform_files(
+        self, link: Link | None, effect: p.Effect, now: Moment
+    ) -> tuple[Effect, ...]:
         match effect:
-            case p.SendOffer(_, tid):
+            case p.SendOffer(_, tid) if link is not None:
                 assert link.sealer is not None
                 manifest = ManifestProducer(link.sealer, self._source, tid)
                 self._selection = Selection(manifest.outline)
                 self._manifest = manifest
                 return link.pump(manifest, lambda: p.OfferSent(manifest.outline.totals()))
             case p.Choose(_, accept):
-                assert self._selection is not None
-                selection = self._selection
-                self._try(lambda: selection.choose(accept))
-            case p.SendPieces():
+                self._try(lambda: self._chosen.choose(accept))
+            case p.Narrow(_, want):
+                self._try(lambda: self._chosen.narrow(want))
+            case p.SendDigests(_, tid, key) if link is not None:
+                assert link.sealer is not None
+                held = self._chosen.held
+                digests = DigestProducer(link.sealer, self._source, tid, held, key)
+                return link.pump(digests, p.DigestsSent)
+            case p.SendPieces() if link is not None:
                 return self._send_pieces(link, now)
         return ()
 
+    @property
+    def _chosen(self) -> Selection:
+        assert self._selection is not None
+        return self._selection
+
     def _send_pieces(self, link: Link, now: Moment) -> tuple[Effect, ...]:
         assert link.sealer is not None
-        assert self._manifest is not None
-        assert self._selection is not None
-        chosen = self._selection
-        totals = chosen.totals
-        producer = PieceProducer(link.sealer, self._source, chosen.share())
-        total = chosen.wanted.bytes
-        self._meter.expect(total, lambda: producer.moved, now.mono, lambda: producer.passed)
+        chosen = self._chosen
+        if self._share is None:
+            self._share = chosen.share(several=link.number != LINK)
+            self._expect(chosen, now)
+        squeeze = self._squeeze() if self._squeeze and Codec.ZSTD in chosen.codecs else None
+        producer = PieceProducer(link.sealer, self._source, self._share, squeeze)
+        self._meter.carry(producer)
         return link.pump(
-            producer,
-            lambda: p.PiecesSent(totals._replace(bytes=producer.moved), tuple(producer.sizes)),
+            producer, lambda: p.PiecesSent(chosen.totals, tuple(producer.sizes), link.number)
         )
 
-    def _give_back(self, *, whole: bool) -> None:
+    def _expect(self, chosen: Selection, now: Moment) -> None:
+        """Begin to count; what the recipient holds already counts as moved."""
+        totals, wanted = chosen.totals, chosen.wanted
+        assert totals.bytes is not None
+        if wanted.bytes is None:  # a stream: nobody knows how much is to come
+            self._meter.expect(None, now.mono)
+        else:
+            held, files = totals.bytes - wanted.bytes, totals.files - wanted.files
+            self._meter.expect(totals.bytes, now.mono, held=held, files=files)
+
+    def _put_away(self, *, whole: bool) -> Callable[[], object] | None:
         del whole
-        self._source.close()
+        return self._source.close
 
 
 class RecipientNode(PartyNode):
-    """The recipient and its sink."""
+    """The recipient and its sink; *inflate* undoes compression, where that was agreed."""
 
     def __init__(
-        self, machine: Machine[Any], host: str, port: int, sink: Sink, decide: Decide
+        self,
+        machine: Machine[Any],
+        host: str,
+        port: int,
+        sink: Sink,
+        decide: Decide,
+        inflate: Inflate | None = None,
     ) -> None:
         super().__init__(machine, host, port)
         self._sink = sink
         self._decide = decide
-        self._total: int | None = None
+        self._inflate = inflate
+        self._totals = Totals(0, 0, 0)
         self._tops = TopNames()
+        self._offers = 0
+        self._prepared = False  # the sink, for the offer at hand
 
-    def _perform_files(self, link: Link, effect: p.Effect, now: Moment) -> tuple[Effect, ...]:
+    def _perform_files(
+        self, link: Link | None, effect: p.Effect, now: Moment
+    ) -> tuple[Effect, ...]:
         match effect:
+            case p.BeginOffer():
+                return self._begin_offer()
             case p.Consider(entries):
                 for entry in entries:
                     self._tops.add(entry)
                 self._try(lambda: self._sink.consider(entries))
             case p.Judge():
-                return (self._work(self._sink.judge, self._judged),)
-            case p.TakePieces():
-                return self._take_pieces(link, now)
+                return self._work(self._sink.judge, self._judged)
+            case p.TakePieces() if link is not None and self._prepare(now):
+                link.reader.allow_pieces(self._sink, self._inflate)
+                self._meter.carry(link.reader)
+                return link.hear()
+            case p.Compare(_, digests, key) if self._prepare(now):
+                found = digests.entry, digests.block, digests.digests, key
+                return self._work(lambda: self._sink.compare(*found), _compared)
+            case p.SendWant(_, tid) if link is not None and self._prepare(now):
+                return self._send_want(link, tid)
             case p.Finish(sizes):
                 pairs = [(size.entry, size.size) for size in sizes]
-                return (self._work(lambda: self._sink.finish(pairs), self._finished),)
+                return self._work(lambda: self._sink.finish(pairs), _finished)
         return ()
 
+    def _begin_offer(self) -> tuple[Effect, ...]:
+        self._tops, self._prepared = TopNames(), False
+        self._offers += 1
+        if self._offers == 1:
+            self._try(self._sink.begin)
+            return ()
+        self._held = []  # an earlier offer's bytes may still be on their way to the disk
+        return self._work(self._sink.begin, self._begun, quiet=True)
+
+    def _begun(self, _: object) -> None:
+        self._let_go()
+
     def _judged(self, result: Verdict) -> p.Input:
-        self._total = result.totals.bytes
+        self._totals = result.totals
         return p.Judged(result)
 
-    def _finished(self, result: Arrived) -> p.Input:
-        return p.Finished(result)
+    def _prepare(self, now: Moment) -> bool:
+        """See to it that writing may begin; False where it may not."""
+        if not self._prepared:
+            self._prepared = self._try(self._sink.prepare)
+            self._meter.expect(self._totals.bytes, now.mono)
+        return self._prepared
 
-    def _take_pieces(self, link: Link, now: Moment) -> tuple[Effect, ...]:
-        if not self._try(self._sink.prepare):
-            return ()
-        link.take_pieces(self._sink)
-        reader: Reader = link.reader
-        self._meter.expect(self._total, lambda: reader.moved, now.mono, lambda: reader.passed)
-        return link.hear()
+    def _send_want(self, link: Link, tid: bytes) -> tuple[Effect, ...]:
+        """Wait until no thread writes any more; then say what is lacking."""
+        assert link.sealer is not None
+        producer = WantProducer(link.sealer, self._sink, tid)
+
+        def sent() -> p.Input:
+            total = self._totals.bytes
+            held = 0 if total is None else max(0, total - producer.wanted)
+            self._meter.expect(total, self._now.mono, held=held)
+            return p.WantSent()
+
+        def quiet(_: object) -> None:
+            self._more += link.pump(producer, sent)
+
+        return self._work(lambda: None, quiet, quiet=True)
 
     def _names(self) -> TopNames:
         return self._tops
@@ -280,6 +211,13 @@ class RecipientNode(PartyNode):
                 self._inputs.append(p.Decided(decision))
         return shown
 
-    def _give_back(self, *, whole: bool) -> None:
-        if not whole:
-            self._sink.abandon()
+    def _put_away(self, *, whole: bool) -> Callable[[], object] | None:
+        return None if whole else self._sink.abandon
+
+
+def _compared(_: object) -> p.Input:
+    return p.Compared()
+
+
+def _finished(result: Arrived) -> p.Input:
+    return p.Finished(result)

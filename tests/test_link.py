@@ -89,6 +89,11 @@ def told(link: Link, data: bytes, *, end: bool = False, now: float = 0.0) -> Seq
     return inputs
 
 
+def drain_of(link: Link) -> Drain:
+    """The drain that a link asks for each time."""
+    return Drain(CONN, link._consumer)
+
+
 def greeted() -> Link:
     link = Link(0, CONN, LINE)
     link.handle(Connected(CONN, "a", "b"), 0.0)
@@ -113,11 +118,11 @@ def test_from_the_dial_to_the_records() -> None:
     link = Link(0, CONN, LINE)
     assert link.dial("10.0.0.9", 9010, "10.0.0.1") == (Connect(CONN, "10.0.0.9", 9010, "10.0.0.1"),)
     effects, inputs = link.handle(Connected(CONN, "a", "b"), 0.0)
-    assert effects == (Send(CONN, LINE), Drain(CONN, link.reader))
+    assert effects == (Send(CONN, LINE), drain_of(link))
     assert inputs == ()
     assert link.hear() == (), "one drain at a time"
     assert told(link, b"ERR 409 out_of_turn\n") == (Identified(0, b"ERR 409 out_of_turn\n"),)
-    assert link.greet(Greet(0, b"hello", 5)) == (Send(CONN, b"hello"), Drain(CONN, link.reader))
+    assert link.greet(Greet(0, b"hello", 5)) == (Send(CONN, b"hello"), drain_of(link))
     assert link.handle(Sent(CONN), 0.0) == ((), ())
     assert told(link, b"howdy") == (Greeted(0, b"howdy"),)
     assert link.hang() == (Close(CONN),)
@@ -147,12 +152,12 @@ def test_messages_are_sealed_and_opened() -> None:
     assert send.conn == CONN
     assert peer.open(send.data)[:1] == b"\1"
     assert OPEN.vn not in send.data
-    assert link.hear() == (Drain(CONN, link.reader),)
+    assert link.hear() == (drain_of(link),)
     record = peer.sealer.record(messages.encode(ACCEPT))
     assert told(link, record) == (Heard(0, ACCEPT, False),)
     record = peer.sealer.record(messages.encode(Problem("timeout", "")), last=True)
     assert told(link, record) == (Heard(0, Problem("timeout", ""), True),)
-    assert told(link, b"", end=True) == (LinkEnded(0, "it hung up"),)
+    assert told(link, b"", end=True) == (LinkEnded(0, "it hung up", whole=True),)
 
 
 def test_a_record_of_nobody_is_garbled() -> None:
@@ -179,7 +184,9 @@ def _all(effects: Sequence[Effect], peer: Peer) -> list[int | type]:
 def test_what_is_said_during_a_pump_comes_behind_it_in_order() -> None:
     link, peer = sealed()
     producer = Producer()
-    assert link.pump(producer, lambda: SENT) == (Pump(CONN, producer),)
+    (pump,) = link.pump(producer, lambda: SENT)
+    assert isinstance(pump, Pump)
+    assert pump.conn == CONN
     assert link.speak(Speak(0, OPEN), 1.0) == ()
     assert link.speak(Speak(0, Problem("timeout", ""), last=True), 1.0) == ()
     assert link.half_close(1.0) == ()
@@ -211,7 +218,7 @@ def test_an_answer_before_the_news_of_the_offer_waits_for_it(early: Message, fai
     assert effects == ()
     assert inputs[1:] == (Heard(0, early, False),)
     assert isinstance(inputs[0], LocalBroke if fails else OfferSent)
-    assert link.hear() == (Drain(CONN, link.reader),)
+    assert link.hear() == (drain_of(link),)
     link.pump(Producer(), lambda: SENT)
     assert link.handle(Pumped(CONN), 0.0)[1] == (SENT,), "told once"
 
@@ -252,7 +259,7 @@ def test_pieces_go_to_the_sink_only_when_they_may() -> None:
     assert isinstance(what, Garbled)
     link, peer = sealed()
     sink = MemorySink().accept_all([file("a", b"A")])
-    link.take_pieces(sink)
+    link.reader.allow_pieces(sink)
     (what,) = told(link, peer.sealer.record(piece + piece))
     assert sink.calls == [(0, 0, b"A")]
     assert isinstance(what, Garbled), "the second one lies over the first"

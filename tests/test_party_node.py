@@ -182,12 +182,12 @@ def test_a_sign_of_life_keeps_a_long_finish_going() -> None:
     node: Any = party.node
     work = node._work
 
-    def slow(call: Any, after: Any) -> io.Effect:
-        made = work(call, after)
+    def slow(call: Any, after: Any, **options: Any) -> tuple[io.Effect, ...]:
+        (made,) = work(call, after, **options)
         if party.machine.state.__class__.__name__ != "Finishing":
-            return made  # type: ignore[no-any-return]
+            return (made,)
         world.at(200.0, lambda: world.to_party("recipient", io.Worked(made.job, made.call())))
-        return io.Tell("working")
+        return (io.Tell("working"),)
 
     node._work = slow
     world.run()
