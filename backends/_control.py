@@ -1,7 +1,9 @@
 """A party's HTTP requests, one at a time, over one kept connection; without I/O.
 
 Every request of the protocol may be repeated, so one that a reused connection loses is sent again
-at once over a new one; any other loss is the machine's to judge.
+at once over a new one; any other loss is the machine's to judge. A new connection goes from and to
+the addresses of the one before (docs/protocol.md, ADDR-7), unless that cannot be any more: then the
+host is looked up again, and the system picks the address here.
 """
 
 from __future__ import annotations
@@ -81,6 +83,10 @@ class Control:
         """The run is over."""
         return self._drop()
 
+    def renew(self) -> tuple[Effect, ...]:
+        """The network has failed elsewhere: the next post is not to go into an old connection."""
+        return () if self._post is not None and self._due is None else self._drop()
+
     def owns(self, event: Input) -> bool:
         """Say whether *event* is about the control connection."""
         return self._conn is not None and getattr(event, "conn", None) == self._conn
@@ -98,7 +104,8 @@ class Control:
                 self._conn = None
                 if self._post is None:
                     return (), None
-                return self._again(now) or self._lost(not self._connected, cause)
+                again = self._again(now) or self._elsewhere(now)
+                return again or self._lost(not self._connected, cause)
         return (), None
 
     def _go(self, now: Moment) -> tuple[Effect, ...]:
@@ -135,6 +142,13 @@ class Control:
     def _again(self, now: Moment) -> Outcome | None:
         """Repeat a request that went into a connection which the relay had closed meanwhile."""
         return (self._go(now), None) if self._reused else None
+
+    def _elsewhere(self, now: Moment) -> Outcome | None:
+        """Dial without regard to where we were before, which may not be here any more."""
+        if self._connected or self.ends.local is None:
+            return None
+        self.ends = Ends(self._host, None)
+        return self._go(now), None
 
     def _lost(self, refused: bool, cause: str) -> Outcome:
         if refused:

@@ -11,7 +11,7 @@ import msgspec
 
 from backends._control import Control
 from backends._gate import Gate
-from backends._io import Conn, Effect, Input, Started, Tell, Told, Woke, Worked
+from backends._io import Broken, Conn, Effect, Input, Started, Tell, Told, Woke, Worked
 from backends._jobs import After, Jobs
 from backends._link import Link, broken
 from backends._meter import Meter
@@ -101,7 +101,8 @@ class PartyNode:
                     if link.conn == conn:
                         effects, told = link.handle(event, now.mono)
                         self._inputs += told
-                        return effects
+                        failed = isinstance(event, Broken)
+                        return effects + (self._control.renew() if failed else ())
         return ()
 
     def _worked(self, event: Worked) -> tuple[Effect, ...]:

@@ -123,6 +123,9 @@ class Desk:
         self._serial += 1
         return ()
 
+    def renew(self) -> tuple[io.Effect, ...]:
+        return ()
+
     def owns(self, event: object) -> bool:
         return isinstance(event, _Answered)
 

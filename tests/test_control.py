@@ -125,10 +125,39 @@ def test_an_address_that_does_not_answer_any_more_is_looked_up_anew() -> None:
     control, conn = kept()
     control.post(POST, NOW)
     effects, _ = control.handle(Broken(conn, "reset"), NOW)
+    assert [(e.host, e.local) for e in effects if isinstance(e, Connect)] == [
+        ("10.0.0.9", "10.0.0.1")
+    ]
+    effects, outcome = control.handle(Broken(conn_of(effects), "that address is gone"), NOW)
+    assert outcome is None
+    assert [(e.host, e.local) for e in effects if isinstance(e, Connect)] == [("relay", None)]
     assert control.handle(Broken(conn_of(effects), "refused"), NOW) == (
         (), Unanswered(True, "refused")
     )  # fmt: skip
     assert control.ends == Ends("relay", None)
+
+
+def test_after_a_move_the_new_address_is_the_one_to_dial_from() -> None:
+    control, conn = kept()
+    effects = control.renew()
+    assert effects == (Close(conn),)
+    pinned = conn_of(control.post(POST, NOW))
+    effects, _ = control.handle(Broken(pinned, "that address is gone"), NOW)
+    moved = conn_of(effects)
+    control.handle(Connected(moved, "10.0.0.9", "10.7.7.7"), NOW)
+    assert control.ends == Ends("10.0.0.9", "10.7.7.7")
+    assert control.handle(Received(moved, REPLY), NOW)[1] == Replied(200, b"{}")
+
+
+def test_a_request_that_is_under_way_is_not_given_up_for_another_connection() -> None:
+    control, conn = connected()
+    assert control.renew() == ()
+    assert control.handle(Received(conn, REPLY), NOW)[1] == Replied(200, b"{}")
+    control.post(Post("/channel", b"", 0.5), NOW)
+    assert control.renew() == (Close(conn),), "nothing is sent on it yet"
+    assert control.renew() == ()
+    effects, _ = control.woke(at(100.5))
+    assert conn_of(effects) != conn
 
 
 def test_nonsense_is_a_reply_of_status_0() -> None:
@@ -226,7 +255,7 @@ class Backend:
         return None
 
 
-STEPS = ["post", "later", "woke", "late", "connected", "broken", *Backend.ANSWERS]
+STEPS = ["post", "later", "renew", "woke", "late", "connected", "broken", *Backend.ANSWERS]
 
 
 @settings(max_examples=200)
@@ -241,6 +270,8 @@ def test_each_post_is_answered_once_over_one_connection(steps: list[str]) -> Non
         if step in ("post", "later"):
             effects = control.post(Post("/join", b"{}", 1.0 if step == "later" else 0.0), at(now))
             waits = True
+        elif step == "renew":
+            effects = control.renew()
         elif step in ("woke", "late"):
             now += 1.0 if step == "woke" else 11.0
             effects, outcome = control.woke(at(now))
