@@ -24,7 +24,19 @@ from croc_core.seal import MAX_PLAIN, Opener, Sealer
 from tests.memory_files import MemorySink, file
 from tests.record_help import AEADS, close, keys, pair, push, secured
 from tests.test_messages import ANY
-from tests.test_parser import SKIPPED, Control, Item, Raw, Zeros, expected, flat, items, open_sink
+from tests.test_parser import (
+    SKIPPED,
+    Control,
+    Item,
+    Raw,
+    Squeezed,
+    Zeros,
+    expected,
+    flat,
+    inflate,
+    items,
+    open_sink,
+)
 
 HELLO = 63
 TID = bytes(16)
@@ -57,7 +69,7 @@ def session(data: bytes, cuts: Sequence[int], sink: MemorySink) -> list[object]:
         elif isinstance(unit, Hello):
             reader.secure(Opener("aes256gcm", keys("a")))
         else:
-            reader.allow_pieces(sink)
+            reader.allow_pieces(sink, inflate)
     found += flat(list(sink.calls))
     sink.calls.clear()
     return [*found, close(reader)]
@@ -186,7 +198,7 @@ def test_any_plaintext_gives_units_or_a_typed_error(
     at %= len(good) + 1
     sealer, opener = pair()
     reader = secured(opener)
-    reader.allow_pieces(open_sink())
+    reader.allow_pieces(open_sink(), inflate)
     records = cut(sealer, good[:at] + plain + good[at:], sizes, last=True)
     try:
         units = list(push(reader, b"".join(records)))
@@ -311,6 +323,39 @@ def test_what_is_behind_a_unit_waits_for_it() -> None:
     assert sink.calls == [(0, 0, b"a")]
 
 
+# ---- a further connection
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+@pytest.mark.parametrize("message", [still_here(), encode(Decline(TID))])
+def test_a_further_connection_takes_pieces_alone(message: bytes, allowed: bool) -> None:
+    sealer, opener = pair()
+    reader = Reader(further=True)
+    reader.secure(opener)
+    sink = open_sink()
+    data = b""
+    if allowed:
+        reader.allow_pieces(sink, inflate)
+        data = Raw(0, 0, b"abc").encode() + Squeezed(0, 3, b"d" * 50).encode()
+    stream = sealer.record(data + message) + sealer.record(b"", last=True)
+    if message != still_here():
+        with pytest.raises(RemoteProtocolError, match="further connection"):
+            list(push(reader, stream))
+    else:
+        assert list(push(reader, stream)) == []
+        assert close(reader) == End(whole=True)
+    assert reader.moved == (53 if allowed else 0)
+
+
+def test_a_further_connection_that_is_cut_is_not_whole() -> None:
+    sealer, opener = pair()
+    reader = Reader(further=True)
+    reader.secure(opener)
+    reader.allow_pieces(open_sink())
+    assert list(push(reader, sealer.record(Raw(0, 0, b"abc").encode()))) == []
+    assert close(reader) == End(whole=False)
+
+
 # ---- memory
 
 
@@ -387,7 +432,7 @@ class Channel(RuleBasedStateMachine):
             end._counter = start
         self.reader = secured(opener)
         self.sink = open_sink()
-        self.reader.allow_pieces(self.sink)
+        self.reader.allow_pieces(self.sink, inflate)
         self.sent: list[Item] = []
         self.ends = [0, 0, 0]
         self.plain = b""  # said and not sealed yet
@@ -413,9 +458,9 @@ class Channel(RuleBasedStateMachine):
         self.put(item)
 
     @precondition(lambda self: not self.last)
-    @rule(entry=st.integers(0, 2), data=st.binary(min_size=1, max_size=100))
-    def piece(self, entry: int, data: bytes) -> None:
-        self.put(Raw(entry, self.ends[entry], data))
+    @rule(entry=st.integers(0, 2), data=st.binary(min_size=1, max_size=100), squeeze=...)
+    def piece(self, entry: int, data: bytes, squeeze: bool) -> None:
+        self.put((Squeezed if squeeze else Raw)(entry, self.ends[entry], data))
         self.ends[entry] += len(data)
 
     @precondition(lambda self: not self.last)

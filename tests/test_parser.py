@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
+import zlib
 from dataclasses import dataclass
 
 import pytest
@@ -10,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from croc_core import messages
-from croc_core.content import Codec
+from croc_core.content import MAX_PIECE, Codec
 from croc_core.errors import LocalFileError, Party, RemoteProtocolError
-from croc_core.messages import HEAD, PIECE, PIECE_HEAD, ZERO_COUNT, Decline, Message
+from croc_core.messages import HEAD, PIECE, PIECE_HEAD, PLAIN_LENGTH, ZERO_COUNT, Decline, Message
 from croc_core.parser import Parser
 from tests.memory_files import MemorySink, file, stream
 from tests.test_messages import ANY
@@ -44,6 +46,32 @@ class Zeros:
 
 
 @dataclass(frozen=True)
+class Squeezed:
+    """Compressed, with zlib in the place of Zstandard: the core does not care."""
+
+    entry: int
+    offset: int
+    data: bytes
+
+    def encode(self) -> bytes:
+        body = PLAIN_LENGTH.pack(len(self.data)) + zlib.compress(self.data)
+        head = HEAD.pack(PIECE, PIECE_HEAD.size + len(body))
+        return head + PIECE_HEAD.pack(self.entry, self.offset, Codec.ZSTD) + body
+
+
+def inflate(data: bytes | memoryview, length: int) -> bytes:
+    """As `croc_core.parser.Inflate` says."""
+    state = zlib.decompressobj()
+    try:
+        plain = state.decompress(data, length + 1)
+    except zlib.error as error:
+        raise RemoteProtocolError(Party.PEER, f"no frame ({error})") from None
+    if not state.eof or state.unused_data:
+        raise RemoteProtocolError(Party.PEER, "not one frame")
+    return plain
+
+
+@dataclass(frozen=True)
 class Skipped:
     kind: int
     data: bytes
@@ -60,7 +88,7 @@ class Control:
         return messages.encode(self.message)
 
 
-Item = Raw | Zeros | Skipped | Control
+Item = Raw | Squeezed | Zeros | Skipped | Control
 SKIPPED = st.builds(Skipped, st.integers(0x80, 0xFF), st.binary(max_size=60))
 
 
@@ -69,11 +97,12 @@ def items(draw: st.DrawFn) -> list[Item]:
     """Any messages, their pieces laid end to end in three entries."""
     ends = [0, 0, 0]
     made: list[Item] = []
-    for kind in draw(st.lists(st.sampled_from("rrzcs"), max_size=8)):
+    for kind in draw(st.lists(st.sampled_from("rrqzcs"), max_size=8)):
         entry = draw(st.integers(0, 2))
-        if kind == "r":
+        if kind in "rq":
             data = draw(st.binary(min_size=1, max_size=80))
-            made.append(Raw(entry, ends[entry], data))
+            piece = Raw if kind == "r" else Squeezed
+            made.append(piece(entry, ends[entry], data))
             ends[entry] += len(data)
         elif kind == "z":
             count = draw(st.integers(0, 5000))
@@ -88,6 +117,13 @@ def items(draw: st.DrawFn) -> list[Item]:
 
 def open_sink() -> MemorySink:
     return MemorySink(stream_limit=LIMIT).accept_all([stream(name, b"") for name in "abc"])
+
+
+def taking(sink: MemorySink | None = None) -> Parser:
+    """A parser that takes pieces of every codec."""
+    parser = Parser()
+    parser.sink, parser.inflate = sink or open_sink(), inflate
+    return parser
 
 
 def flat(found: list[Message | tuple[int, int, bytes | int]]) -> list[object]:
@@ -108,7 +144,7 @@ def flat(found: list[Message | tuple[int, int, bytes | int]]) -> list[object]:
 def expected(sent: list[Item]) -> list[object]:
     found: list[Message | tuple[int, int, bytes | int]] = []
     for item in sent:
-        if isinstance(item, Raw):
+        if isinstance(item, (Raw, Squeezed)):
             found.append((item.entry, item.offset, item.data))
         elif isinstance(item, Zeros):
             found.append((item.entry, item.offset, item.count))
@@ -142,13 +178,13 @@ def parse(parser: Parser, plain: bytes, cuts: list[int]) -> list[object]:
 @example(sent=[Raw(0, 0, b"a")], cuts=[])
 @example(sent=[Skipped(0x80, b""), Control(Decline(bytes(16)))], cuts=[1] * 40)
 def test_cuts_between_records_do_not_matter(sent: list[Item], cuts: list[int]) -> None:
-    parser = Parser()
-    parser.sink = open_sink()
+    parser = taking()
     plain = b"".join(item.encode() for item in sent)
     assert parse(parser, plain, cuts) == expected(sent)
     assert parser.between
     pieces = [
-        len(i.data) if isinstance(i, Raw) else i.count if isinstance(i, Zeros) else 0 for i in sent
+        len(i.data) if isinstance(i, (Raw, Squeezed)) else i.count if isinstance(i, Zeros) else 0
+        for i in sent
     ]
     assert parser.moved == sum(pieces)
 
@@ -157,8 +193,7 @@ def test_cuts_between_records_do_not_matter(sent: list[Item], cuts: list[int]) -
 def test_a_message_that_is_cut_short_is_seen(
     sent: list[Item], cuts: list[int], data: st.DataObject
 ) -> None:
-    parser = Parser()
-    parser.sink = open_sink()
+    parser = taking()
     whole = [item.encode() for item in sent]
     ends = {sum(map(len, whole[:n])) for n in range(len(whole) + 1)}
     plain = b"".join(whole)
@@ -196,17 +231,93 @@ def test_pieces_must_have_been_allowed(piece: Item) -> None:
 
 @pytest.mark.parametrize("length", [7, 9, 1])
 def test_a_count_of_zeros_is_8_bytes(length: int) -> None:
-    parser = Parser()
-    parser.sink = open_sink()
+    parser = taking()
     head = HEAD.pack(PIECE, PIECE_HEAD.size + length) + PIECE_HEAD.pack(0, 0, Codec.ZEROS)
     assert "piece of zeros" in refused(parser, head)
 
 
 @pytest.mark.parametrize(("number", "why"), [(1, "not agreed"), (3, "unknown"), (255, "unknown")])
 def test_other_codecs_are_refused(number: int, why: str) -> None:
-    parser = Parser()
-    parser.sink = open_sink()
+    parser = taking()
+    parser.inflate = None
     assert why in refused(parser, HEAD.pack(PIECE, 21) + PIECE_HEAD.pack(0, 0, number))
+
+
+def squeezed(body: bytes, claimed: int | None = None) -> bytes:
+    """The bytes of a compressed piece with that body, as long as is *claimed*."""
+    length = len(body) if claimed is None else claimed
+    return HEAD.pack(PIECE, PIECE_HEAD.size + length) + PIECE_HEAD.pack(0, 0, Codec.ZSTD) + body
+
+
+FRAME = zlib.compress(b"12345")
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"\0\0\0\1", "no frame"),
+        (b"\0", "no frame"),
+        (PLAIN_LENGTH.pack(0) + FRAME, "impossible length"),
+        (PLAIN_LENGTH.pack(MAX_PIECE + 1) + FRAME, "impossible length"),
+        (PLAIN_LENGTH.pack(4) + FRAME, "another length|not one frame"),
+        (PLAIN_LENGTH.pack(6) + FRAME, "another length"),
+        (PLAIN_LENGTH.pack(5) + FRAME + b"x", "not one frame"),
+        (PLAIN_LENGTH.pack(5) + FRAME[:-1], "not one frame"),
+        (PLAIN_LENGTH.pack(5) + b"x" * 20, "no frame"),
+    ],
+)
+@pytest.mark.parametrize("cut", [0, 25])
+def test_a_compressed_piece_is_just_what_it_says(body: bytes, why: str, cut: int) -> None:
+    parser = taking()
+    plain = squeezed(body)
+    if len(plain) > cut > 0:
+        parser.feed(memoryview(plain[:cut]), cut + 20)
+        assert parser.parse() is None
+        plain = plain[cut:]
+    assert re.search(why, refused(parser, plain))
+    assert parser.moved == 0
+    assert isinstance(parser.sink, MemorySink)
+    assert parser.sink.calls == []
+
+
+def test_an_inflated_piece_of_another_length_is_refused() -> None:
+    """Whatever the backend's function lets pass."""
+    for wrong in (4, 6):
+        parser = taking()
+        parser.inflate = lambda data, length, wrong=wrong: bytes(wrong)
+        assert "another length" in refused(parser, squeezed(PLAIN_LENGTH.pack(5) + FRAME))
+
+
+def test_the_longest_compressed_piece() -> None:
+    """A whole MiB of plain bytes; and no more than that in the frame and its length."""
+    data = bytes(range(256)) * (MAX_PIECE // 256)
+    parser = taking(MemorySink().accept_all([file("a", data)]))
+    plain = Squeezed(0, 0, data).encode()
+    parser.feed(memoryview(plain), len(plain) + 20)
+    assert parser.parse() is None
+    assert parser.between
+    assert parser.moved == MAX_PIECE
+    assert "impossible length" in refused(parser, squeezed(b"", MAX_PIECE + 1))
+    parser = taking()
+    parser.feed(memoryview(squeezed(b"", MAX_PIECE)), 50)
+    assert parser.parse() is None
+
+
+def test_nothing_but_pieces_on_a_further_connection() -> None:
+    parser = Parser(further=True)
+    parser.sink = open_sink()
+    plain = Raw(0, 0, b"a").encode() + Skipped(0x85, b"x").encode() + Zeros(0, 1, 5).encode()
+    parser.feed(memoryview(plain), len(plain) + 20)
+    assert parser.parse() is None
+    assert parser.between
+    assert parser.moved == 6
+    # Refused as soon as the type is known.
+    assert "further connection" in refused(parser, messages.encode(Decline(bytes(16)))[:5])
+
+
+@pytest.mark.parametrize("number", sorted(messages.CONTROL))
+def test_no_control_message_at_all_on_a_further_connection(number: int) -> None:
+    assert "further connection" in refused(Parser(further=True), HEAD.pack(number, 0))
 
 
 @pytest.mark.parametrize("kind", [0, 0x0D, 0x7F])
@@ -260,8 +371,7 @@ def test_any_plaintext_gives_messages_or_a_typed_error(
     plain = bytearray(b"".join(item.encode() for item in sent))
     place = at % (len(plain) + 1)
     plain[place : place + len(junk)] = junk
-    parser = Parser()
-    parser.sink = open_sink()
+    parser = taking()
     try:
         parse(parser, bytes(plain), cuts)
     except RemoteProtocolError as error:
@@ -271,8 +381,7 @@ def test_any_plaintext_gives_messages_or_a_typed_error(
 
 def test_memory_has_a_bound_whatever_is_claimed() -> None:
     """What is skipped or written is never held; a control message is, up to its bound."""
-    parser = Parser()
-    parser.sink = open_sink()
+    parser = taking()
     chunk = memoryview(bytes(1024))
     tracemalloc.start()
     try:
