@@ -294,8 +294,19 @@ class Tell(Value, frozen=True):
     event: object
 
 
+class Answer(Value, frozen=True):
+    """Answer queries on the local network (docs/protocol.md, 11.4), to the end of the run.
+
+    `answer` takes a datagram and the address that it came from. `host`: the address to hear them
+    on, or all. Where the network does not let it, nothing happens; not answered itself.
+    """
+
+    host: str | None
+    answer: Callable[[bytes, str], bytes | None]
+
+
 Effect = (
-    Connect | Read | Send | Pump | Drain | HalfClose | Close | Staple | Cut | Work | Tell
+    Connect | Read | Send | Pump | Drain | HalfClose | Close | Staple | Cut | Work | Tell | Answer
 )  # fmt: skip
 
 
