@@ -96,6 +96,7 @@ class NodeLoop:
             io.Cut: self._cut,
             io.Work: self._work,
             io.Tell: lambda effect: self._tell(effect.event),
+            io.Answer: self._answer,
         }
 
     # ---- for the owner
@@ -371,6 +372,15 @@ class NodeLoop:
             effect.call,
             lambda result, error: self.deliver(io.Worked(effect.job, result, error)),
         )
+
+
+    def _answer(self, effect: io.Answer) -> None:
+        from backends._discovery_net import answer_all, open_answering  # few runs need it
+
+        assert self._reactor is not None
+        for sock in open_answering(effect.host):
+            self._listeners.append(sock)
+            self._reactor.add_reader(sock, partial(answer_all, sock, effect.answer))
 
 
 def _nothing() -> None:
