@@ -6,6 +6,7 @@ import argparse
 import re
 from collections.abc import Callable
 
+from backends._cli_relay import add_bounds
 from backends._options import (
     DATA_PORTS,
     MAX_FILES,
@@ -232,6 +233,7 @@ def _add_relay(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(
                 f"--{name}", type=kind, metavar=metavar, help=f"{what} (default: {default:g})."
             )
+    add_bounds(parser)
     _add_face(parser)
 
 

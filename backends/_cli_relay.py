@@ -24,6 +24,11 @@ _LIMITS = {
     "pair-bytes": "bytes that one pair of connections may carry",
     "pair-time": "seconds that one pair of connections may last",
 }
+_DEFAULTS = {
+    "max-connections": "as many as the open files allow",
+    "max-connections-per-address": "a quarter of that, at most 1024",
+    "keep-alive": 75.0,
+}
 _SECONDS = frozenset({"keep-alive", "tombstone-ttl", "pair-time"})
 
 
@@ -39,7 +44,12 @@ def add_bounds(parser: argparse.ArgumentParser) -> None:
         help="A proxy, or a network of them, whose word about its clients is believed: in "
         "X-Forwarded-For, or by the PROXY protocol; may be given more than once (default: none).",
     )
-    names = "; ".join(f"{name}: {what}" for name, what in (_LIMITS | CONNECTIONS).items())
+    limits = Limits()
+    defaults = {name: getattr(limits, name.replace("-", "_")) for name in _LIMITS} | _DEFAULTS
+    names = "; ".join(
+        f"{name} ({what}, {defaults[name] or 'no bound'})"
+        for name, what in (_LIMITS | CONNECTIONS).items()
+    )
     parser.add_argument(
         "--limit",
         action="append",
@@ -47,7 +57,7 @@ def add_bounds(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=NUMBER",
         dest="more_limits",
-        help=f"A further limit; may be given more than once. {names}.",
+        help=f"A further limit; may be given more than once (default: as it stands here). {names}.",
     )
 
 

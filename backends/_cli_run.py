@@ -15,6 +15,7 @@ from backends import _cli_options, _config, _session
 from backends import _io as io
 from backends._cli_flags import LIMITS
 from backends._cli_parser import UsageError
+from backends._cli_relay import more_limits, more_options
 from backends._options import Options, RelayOptions
 from backends._preview import Preview
 from backends._show import show
@@ -39,7 +40,7 @@ def relay(backend: Backend, args: Namespace, face: Face) -> int:
     given = {name: getattr(args, name) for name in LIMITS if getattr(args, name) is not None}
     ports = {"port": args.port, "data_ports": args.data_ports, "ipv6_prefix": args.ipv6_prefix}
     try:
-        limits = Limits(**given)
+        limits = Limits(**given, **more_limits(args))
     except ValueError as error:
         raise UsageError(f"--{str(error).replace('_', '-')}.") from None
     options = RelayOptions(
@@ -47,6 +48,7 @@ def relay(backend: Backend, args: Namespace, face: Face) -> int:
         token=None if args.token_file is None else Secret(_cli_options.read_token(args.token_file)),
         limits=limits,
         **{name: value for name, value in ports.items() if value is not None},
+        **more_options(args),
     )
     _raise_open_files()
     session = _session.relaying(options, face.note)
