@@ -115,9 +115,11 @@ class Searching:
     """
 
     def __init__(
-        self, channel: str, make: Callable[[Where], Node],
-        look: Callable[[str, threading.Event], list[Where]],
-    ) -> None:  # fmt: skip
+        self,
+        channel: str,
+        make: Callable[[Where], Node],
+        look: Callable[[str, threading.Event], list[Where]] | None = None,
+    ) -> None:
         self._channel = channel
         self._make = make
         self._look = look
@@ -147,14 +149,18 @@ class Searching:
         match event:
             case Started():
                 waiting = Waiting("the sender's relay on this network to answer")
-                call = lambda: self._look(self._channel, self._enough)  # noqa: E731
-                return Tell(waiting), Work(_JOB, call)
+                return Tell(waiting), Work(_JOB, self._search)
             case Told(Interrupted(code)):
                 return self._fail(failures.interrupted(code))
             case Worked(_, found, error):
                 places = found if error is None and isinstance(found, list) else []
                 return self._found(places, now)
         return ()
+
+    def _search(self) -> list[Where]:
+        from backends._discovery_net import search
+
+        return (self._look or search)(self._channel, self._enough)
 
     def _found(self, places: list[Where], now: Moment) -> tuple[Effect, ...]:
         if len(places) != 1:
