@@ -138,9 +138,8 @@ def receiving_into(options: Options, code: str, decide: Decide, sink: Sink) -> S
     from croc_core.handshake import Policy
     from croc_core.recipient_judge import RecipientContext, recipient
 
-    if options.relay is None:
+    if options.relay is None and not options.discovery:
         raise ValueError("Which relay? Give --relay, or set CROC_RELAY.")
-    relay = where(options.relay)
     parsed = codes.parse(code)
     suites = Policy().suites if options.curve is None else (options.curve,)
     context = RecipientContext(
@@ -152,7 +151,16 @@ def receiving_into(options: Options, code: str, decide: Decide, sink: Sink) -> S
         patience=options.patience,
         max_entries=options.max_files,
     )
-    return _of(RecipientNode(recipient(context), relay.host, relay.port, sink, decide), options)
+
+    def party(relay: Where) -> RecipientNode:
+        return RecipientNode(recipient(context), relay.host, relay.port, sink, decide)
+
+    if options.relay is not None:
+        return _of(party(where(options.relay)), options)
+    from backends._discovery import Searching
+
+    node = Searching(parsed.channel, party)
+    return Session(node, lambda: node.failure)
 
 
 def _of(node: PartyNode, options: Options) -> Session:
@@ -181,4 +189,8 @@ def _embedded(
     )
     node = Embedded(relay, options.host, lambda at, shown: party(at, shown, token))
     listen = (Listen(options.host, 0), Listen(options.host, 0))
-    return Session(node, lambda: node.failure, listen)
+    if not options.discovery:
+        return Session(node, lambda: node.failure, listen)
+    from backends._discovery import Discoverable
+
+    return Session(Discoverable(node, options.host), lambda: node.failure, listen)
