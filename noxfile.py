@@ -65,6 +65,18 @@ def simulate(session: nox.Session) -> None:
 
 
 @nox.session
+def mutants(session: nox.Session) -> None:
+    """Every mutant of the core against the tests; `-- --short` for some, chosen by a seed."""
+    python(session, "tests.mutants", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Bytes of any kind at every decoder; `-- --seconds N` for longer."""
+    python(session, "tests.fuzz", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Throughput beside plaintext through the same relay; not part of the checks."""
     python(session, "benchmarks.throughput", *session.posargs)

@@ -1,0 +1,213 @@
+"""Make every mutant and run the tests: `python -m tests.mutants [--short] [FILE ...]`.
+
+The last line is `killed=K/N equivalent=E`; the exit status is 1 where one survives, where more than
+3 % are called equivalent, or where what is called equivalent is no mutant any more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from tests.mutants import keep
+from tests.mutants.make import FILES, ROOT, Mutant, mutants
+from tests.mutants.pool import PLACE, Pool, asked, fingerprint, recorded, statements
+from tests.mutants.run import SURVIVED, TIMED_OUT, Job, Verdict, cold, warm
+
+WARM_BUDGET, COLD_BUDGET = 20.0, 12.0
+"""Seconds of tests for one mutant, at most."""
+FIRST_COLD = 4
+"""So many files of tests are tried first on a mutant that is imported."""
+SHORT_MUTANTS = 150
+MOST_EQUIVALENT = 0.03
+
+
+def say(text: str) -> None:
+    """To the terminal, whatever the tests do with the standard output."""
+    os.write(OUT, f"{text}\n".encode())
+
+
+class Chooser:
+    """Which tests to run with a mutant, the likeliest to fail first."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._by_function: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self._by_file: dict[str, Counter[str]] = defaultdict(Counter)
+        self._statements: dict[str, dict[int, tuple[int, int]]] = {}
+        for file, names in keep.killers().items():
+            self._by_file[file].update(names)
+
+    def note(self, mutant: Mutant, verdict: Verdict) -> None:
+        if verdict.by in self._pool.seconds:
+            self._by_function[mutant.file, mutant.function][verdict.by] += 1
+            self._by_file[mutant.file][verdict.by] += 1
+
+    def lines(self, mutant: Mutant, source: str) -> tuple[int, int]:
+        if mutant.file not in self._statements:
+            self._statements[mutant.file] = statements(source)
+        return self._statements[mutant.file].get(mutant.line, (mutant.line, mutant.line))
+
+    def choose(self, mutant: Mutant, source: str, budget: float) -> list[str]:
+        """Those that take the line, within so many seconds; of the file, where none does."""
+        seconds = self._pool.seconds
+        found = self._pool.of(mutant.file, *self.lines(mutant, source)) if mutant.body else set()
+        found = found or self._pool.of_file(mutant.file) or set(seconds)
+        mine = self._by_function[mutant.file, mutant.function]
+        ours = self._by_file[mutant.file]
+        found |= {name for name in ours if name in seconds} if not mutant.body else set()
+        stem = mutant.file.rpartition("/")[2].removesuffix(".py")
+
+        def rank(name: str) -> tuple[float, ...]:
+            near = stem in name.partition("::")[0]
+            return (-mine[name], -ours[name], not near, seconds[name])
+
+        chosen, spent = [], 0.0
+        for name in sorted(found, key=rank):
+            if spent + seconds[name] <= budget:
+                chosen.append(name)
+                spent += seconds[name]
+        return chosen
+
+
+class Run:
+    """One run over some mutants."""
+
+    def __init__(self, pool: Pool, results: keep.Results, workers: int) -> None:
+        self._pool, self._results, self._workers = pool, results, workers
+        self._chooser = Chooser(pool)
+        self._begun = time.monotonic()
+        self._done = 0
+        self._sources = {file: (ROOT / file).read_text() for file in FILES}
+
+    def _tell(self, job: Job, verdict: Verdict) -> None:
+        self._chooser.note(job.mutant, verdict)
+        self._done += 1
+        if self._done % 250 == 0:
+            say(f"  {self._done} runs, {time.monotonic() - self._begun:.0f} s")
+
+    def over(self, todo: Sequence[Mutant]) -> None:
+        """Changed functions first, in a process that has all imported; then what is imported."""
+        bodies = [mutant for mutant in todo if mutant.body]
+        if bodies and not (child := os.fork()):
+            self._warm(bodies)
+            os._exit(0)
+        elif bodies:
+            os.waitpid(child, 0)
+            self._results = keep.Results(self._pool.fingerprint)
+        rest = [
+            mutant
+            for mutant in todo
+            if (found := self._results.get(mutant)) is None or found.what == SURVIVED
+        ]
+        survivors = self._cold(rest, first=True)
+        self._cold(survivors, first=False)
+
+    def _warm(self, bodies: list[Mutant]) -> None:
+        def jobs() -> Iterator[Job]:
+            for mutant in bodies:
+                source = self._sources[mutant.file]
+                yield Job(mutant, self._chooser.choose(mutant, source, WARM_BUDGET))
+
+        def tell(job: Job, verdict: Verdict) -> None:
+            self._tell(job, verdict)
+            if verdict.what != SURVIVED:
+                self._results.add(job.mutant, verdict)
+
+        warm(asked(), jobs(), self._pool.seconds, tell, self._workers)
+
+    def _cold(self, todo: list[Mutant], *, first: bool) -> list[Mutant]:
+        def jobs() -> Iterator[Job]:
+            for mutant in todo:
+                tests = self._chooser.choose(mutant, self._sources[mutant.file], COLD_BUDGET)
+                files = list(dict.fromkeys(name.partition("::")[0] for name in tests))
+                asked = files[:FIRST_COLD] if first else files
+                yield Job(mutant, [name for name in tests if name.partition("::")[0] in asked])
+
+        survivors = []
+        for job, verdict in cold(jobs(), self._pool.seconds, self._workers):
+            self._tell(job, verdict)
+            if verdict.what == SURVIVED:
+                survivors.append(job.mutant)
+            if verdict.what != SURVIVED or not first:
+                self._results.add(job.mutant, verdict)
+        return survivors
+
+
+def judge(
+    every: Sequence[Mutant], called: dict[str, str], results: keep.Results, stale: Iterable[str]
+) -> int:
+    """Say what became of all, and how it ends."""
+    found = [(mutant, results.get(mutant)) for mutant in every if mutant.key not in called]
+    survivors = [mutant for mutant, v in found if v is not None and v.what == SURVIVED]
+    slow = sum(v is not None and v.what == TIMED_OUT for _, v in found)
+    undone = sum(v is None for _, v in found)
+    for mutant in survivors:
+        say(f"survived: {mutant}")
+    for key in stale:
+        say(f"called equivalent, but no mutant: {key}")
+    per_file = Counter(mutant.file for mutant in survivors)
+    for file, count in sorted(per_file.items()):
+        say(f"{count:5} survived in {file}")
+    equivalent = len(every) - len(found)
+    share = equivalent / max(1, len(every))
+    killed = len(found) - len(survivors) - undone
+    say(f"timed_out={slow} (among the killed) survived={len(survivors)} not_run={undone}")
+    say(f"killed={killed}/{len(every)} equivalent={equivalent}")
+    return int(bool(survivors or undone or list(stale)) or share > MOST_EQUIVALENT)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Make, run and judge."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser.add_argument("files", nargs="*", metavar="FILE", help="of croc_core; all unless given")
+    parser.add_argument("--fresh", action="store_true", help="forget what earlier runs found")
+    parser.add_argument("--report", action="store_true", help="only say what was found")
+    parser.add_argument("--entries", action="store_true", help="print survivors as entries")
+    parser.add_argument("--keep-killers", action="store_true", help="write killers.json")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--short", action="store_true", help=f"{SHORT_MUTANTS} chosen by the seed")
+    parser.add_argument("--seed", type=int, default=None)
+    given = parser.parse_args(arguments)
+    if os.environ.get("PYTHONHASHSEED") != "0":  # the same order of sets each time
+        os.environ["PYTHONHASHSEED"] = "0"
+        os.execv(sys.executable, [sys.executable, "-m", "tests.mutants", *sys.argv[1:]])
+    PLACE.mkdir(exist_ok=True)
+    files = given.files or FILES
+    if given.fresh:
+        (PLACE / "results.jsonl").unlink(missing_ok=True)
+    called = keep.equivalents()
+    every = [mutant for file in files for mutant in mutants(file)]
+    keys = {mutant.key for mutant in every}
+    stale = [key for key in called if key.partition("::")[0] in files and key not in keys]
+    pool = recorded(say)
+    results = keep.Results(pool.fingerprint)
+    todo = [m for m in every if m.key not in called and results.get(m) is None]
+    if given.short:
+        seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1 << 32)
+        every = random.Random(seed).sample(every, min(SHORT_MUTANTS, len(every)))
+        todo = [m for m in every if m.key not in called]
+        say(f"{len(every)} mutants of seed {seed} (--seed {seed} repeats them)")
+    if not given.report:
+        say(f"{len(every)} mutants, {len(todo)} to run, {len(called)} called equivalent")
+        Run(pool, results, given.workers).over(todo)
+        results = keep.Results(pool.fingerprint)
+    if given.keep_killers:
+        keep.keep_killers((m, v) for m in every if (v := results.get(m)) is not None)
+    if given.entries:
+        for mutant in every:
+            if (v := results.get(mutant)) is not None and v.what == SURVIVED:
+                say(keep.entry(mutant))
+    assert fingerprint() == pool.fingerprint, "the source changed meanwhile"
+    return judge(every, called, results, stale)
+
+
+OUT = os.dup(1)
+
+if __name__ == "__main__":
+    sys.exit(main())
