@@ -10,12 +10,18 @@ from backends import _io as io
 from backends._reactor import Reactor
 from backends._sockets import cause
 from backends._stream import drain, pump
+from backends._throttle import Throttle
 
 T = TypeVar("T")
 
 
 class Hands(Protocol):
     """What a connection needs of the loop that it belongs to."""
+
+    @property
+    def throttle(self) -> Throttle | None:
+        """What pumps and drains have to wait for."""
+        ...
 
     def deliver(self, event: io.Input) -> None:
         """Hand an input to the node."""
@@ -173,9 +179,14 @@ class Connection:
         self._stop_reading()
         own = self._sock.dup()
         self._in_thread(
-            lambda: drain(own, effect.consumer, effect.patience, lambda: self._given_up),
+            lambda: drain(
+                own, effect.consumer, effect.patience, self._is_given_up, self._hands.throttle
+            ),
             lambda raised: self._hands.deliver(io.Drained(self.number, raised)),
         )
+
+    def _is_given_up(self) -> bool:
+        return self._given_up
 
     def _in_thread(
         self, call: Callable[[], Exception | None], done: Callable[[Exception | None], None]
@@ -232,7 +243,10 @@ class Connection:
             self._pumping = True
             own = self._sock.dup()
             producer, patience = item.producer, item.patience
-            self._in_thread(lambda: pump(own, producer, patience), self._pumped)
+            self._in_thread(
+                lambda: pump(own, producer, patience, self._is_given_up, self._hands.throttle),
+                self._pumped,
+            )
             return False
         elif isinstance(item, io.HalfClose):
             del self._out[0]

@@ -21,6 +21,7 @@ from backends._reactor import Call, Reactor, Timer
 from backends._sockets import Listen, cause, close_all, listen, prepare
 from backends._splice import Pipes
 from backends._staple import Stapling
+from backends._throttle import Throttle
 from backends._workers import Workers
 from croc_core.values import Moment
 
@@ -46,6 +47,8 @@ class Options:
     """How long a closed connection may take to send what was sent before."""
     farewell: float = 5.0
     """How long `run` waits at its end for threads; one that is stuck is left behind."""
+    throttle: int | None = None
+    """Most bytes a second of all pumps and drains together; None: no bound."""
 
 
 class NodeLoop:
@@ -63,6 +66,7 @@ class NodeLoop:
         options: Options = Options(),
     ) -> None:
         self.options = options
+        self.throttle = None if options.throttle is None else Throttle(options.throttle)
         self.workers = Workers("croc-core")
         self._node = node
         self._listen_on = listen
@@ -372,7 +376,6 @@ class NodeLoop:
             effect.call,
             lambda result, error: self.deliver(io.Worked(effect.job, result, error)),
         )
-
 
     def _answer(self, effect: io.Answer) -> None:
         from backends._discovery_net import answer_all, open_answering  # few runs need it

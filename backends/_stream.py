@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from backends._io import Consumer, Producer
 from backends._sockets import widen
+from backends._throttle import Throttle
 
 BULK = 65536
 """So many bytes at once, and the connection is worth larger buffers."""
@@ -19,7 +20,13 @@ FOREVER = 1e6
 """Seconds: as good as no limit. None instead would make the original block, too."""
 
 
-def pump(own: socket.socket, producer: Producer, patience: float | None) -> Exception | None:
+def pump(
+    own: socket.socket,
+    producer: Producer,
+    patience: float | None,
+    given_up: Callable[[], bool],
+    throttle: Throttle | None = None,
+) -> Exception | None:
     """Send what *producer* makes until it ends; return what it raised, if it did.
 
     Raises OSError where the connection fails, TimeoutError where the other side took nothing for
@@ -38,8 +45,21 @@ def pump(own: socket.socket, producer: Producer, patience: float | None) -> Exce
             if not bulk and len(view) >= BULK:
                 bulk = True
                 widen(own, socket.SO_SNDBUF)
-            while view:
-                view = view[own.send(view) :]
+            if throttle is None:
+                while view:
+                    view = view[own.send(view) :]
+            else:
+                _send_slowly(own, view, given_up, throttle)
+
+
+def _send_slowly(
+    own: socket.socket, view: memoryview, given_up: Callable[[], bool], throttle: Throttle
+) -> None:
+    while view:
+        throttle.wait(given_up)
+        count = own.send(view[: throttle.part])
+        throttle.count(count)
+        view = view[count:]
 
 
 def drain(
@@ -47,6 +67,7 @@ def drain(
     consumer: Consumer,
     patience: float | None,
     given_up: Callable[[], bool],
+    throttle: Throttle | None = None,
 ) -> Exception | None:
     """Read into *consumer* until it is ready or the stream ends; return what it raised, if it did.
 
@@ -63,7 +84,12 @@ def drain(
                 view = consumer.buffer()
             except Exception as error:  # the node judges it
                 return error
-            count = own.recv_into(view)
+            if throttle is None:
+                count = own.recv_into(view)
+            else:
+                throttle.wait(given_up)
+                count = own.recv_into(view[: throttle.part])
+                throttle.count(count)
             if given_up():
                 return None
             try:
