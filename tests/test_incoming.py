@@ -458,7 +458,7 @@ class Channel(RuleBasedStateMachine):
         self.put(item)
 
     @precondition(lambda self: not self.last)
-    @rule(entry=st.integers(0, 2), data=st.binary(min_size=1, max_size=100), squeeze=...)
+    @rule(entry=st.integers(0, 2), data=st.binary(min_size=1, max_size=100), squeeze=st.booleans())
     def piece(self, entry: int, data: bytes, squeeze: bool) -> None:
         self.put((Squeezed if squeeze else Raw)(entry, self.ends[entry], data))
         self.ends[entry] += len(data)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from croc_core import messages, outgoing
-from croc_core.content import EMPTY, MAX_PIECE, Entry, Kind
+from croc_core import messages, outgoing, selection
+from croc_core.content import EMPTY, MAX_PIECE, MAX_SIZE, Entry, Kind
 from croc_core.errors import LocalFileError, LocalProtocolError
-from croc_core.incoming import End, Heard
-from croc_core.messages import Manifest, OfferEnd, Size
-from croc_core.outgoing import PIECE_OVERHEAD, RECORD, ManifestProducer, PieceProducer
+from croc_core.incoming import End, Heard, Reader
+from croc_core.messages import PLAIN_LENGTH, Manifest, OfferEnd, Size
+from croc_core.outgoing import PIECE_OVERHEAD, RECORD, ManifestProducer, PieceProducer, Squeeze
 from croc_core.seal import HEADER, MAX_PLAIN, TAG
+from croc_core.selection import Share
 from tests.memory_files import (
     Item,
     MemorySink,
@@ -25,8 +27,9 @@ from tests.memory_files import (
     folder,
     stream,
 )
-from tests.record_help import close, pair, push, records, secured, share_of
+from tests.record_help import close, pair, push, records, secured, selection_of, share_of, want
 from tests.test_messages import entries
+from tests.test_parser import inflate
 
 SMALL = 9000
 """A record's file bytes in most of these tests, so that many records pass."""
@@ -223,6 +226,223 @@ def test_a_source_that_ends_early_without_a_word() -> None:
     producer._source.hole = no_hole  # type: ignore[method-assign]
     with pytest.raises(LocalProtocolError, match="early"):
         producer.fill()
+
+
+# ---- several connections, and what only ranges of are wanted
+
+
+class Reads(MemorySource):
+    """As it is with several connections: reads may come behind a check."""
+
+    def read_into(self, entry: int, offset: int, buffer: memoryview) -> int:
+        data = self.items[entry].data[offset : offset + min(len(buffer), self.at_most)]
+        buffer[: len(data)] = data
+        self.reads.append((entry, offset, len(data)))
+        return len(data)
+
+    def check(self, entry: int) -> None:
+        super().check(entry)
+        self.reads.append((entry, -1, 0))
+
+
+def send_all(
+    source: MemorySource, share: Share, order: Iterator[int], sink: MemorySink, count: int
+) -> list[PieceProducer]:
+    """Send *share* over *count* connections, a record at a time in that order."""
+    ends = [pair(name=f"{n}") for n in range(count)]
+    producers = [PieceProducer(sealer, source, share) for sealer, _ in ends]
+    readers = [Reader(further=True) for _ in ends]
+    for reader, (_, opener) in zip(readers, ends, strict=True):
+        reader.secure(opener)
+        reader.allow_pieces(sink)
+    live = set(range(count))
+    while live:
+        n = next(order, 0) % count
+        n = n if n in live else min(live)
+        view = producers[n].fill()
+        last = view is None
+        data = ends[n][0].record(b"", last=True) if view is None else bytes(view)
+        assert list(push(readers[n], data)) == []
+        if last:
+            live.discard(n)
+            assert close(readers[n]) == End(whole=True)
+    for producer, reader in zip(producers, readers, strict=True):
+        assert producer.moved == reader.moved
+    return producers
+
+
+def checked_behind_their_reads(source: MemorySource) -> None:
+    """The last that happens to each entry is a check."""
+    final = {entry: offset for entry, offset, _ in source.reads}
+    assert set(final.values()) <= {-1}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    items=trees(),
+    count=st.integers(1, 4),
+    order=st.lists(st.integers(0, 3), max_size=100),
+    slab=st.sampled_from([3000, 20_000]),
+)
+def test_any_tree_arrives_over_any_number_of_connections(
+    items: list[Item], count: int, order: list[int], slab: int
+) -> None:
+    source = Reads(items, 5000)
+    sink = MemorySink().accept_all(items)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outgoing, "RECORD", SMALL)
+        patch.setattr(selection, "LEAST_SLAB", slab)
+        patch.setattr(selection, "FILE_COST", 500)
+        share = share_of(items, several=True)
+        producers = send_all(source, share, iter(order), sink, count)
+    sizes = sorted((size.entry, size.size) for p in producers for size in p.sizes)
+    arrived = sink.finish(sizes)
+    arrived_as(items, sink)
+    assert sum(p.moved for p in producers) == arrived.bytes
+    with_bytes = [n for n, item in enumerate(items) if item.entry.kind not in EMPTY]
+    assert sum(p.passed for p in producers) == len(with_bytes)
+    assert set(source.checked) == set(with_bytes)
+    checked_behind_their_reads(source)
+
+
+@settings(max_examples=150, deadline=None)
+@given(items=trees(), data=st.data(), count=st.integers(1, 3))
+def test_just_the_wanted_ranges_are_sent(
+    items: list[Item], data: st.DataObject, count: int
+) -> None:
+    ranges = []
+    for number, item in enumerate(items):
+        size = len(item.data)
+        if item.entry.kind is Kind.STREAM and data.draw(st.booleans()):
+            start = data.draw(st.integers(0, size))
+            ranges.append((number, start, MAX_SIZE - start))
+        elif item.entry.kind is Kind.FILE and size:
+            cuts = sorted(data.draw(st.lists(st.integers(0, size), max_size=6, unique=True)))
+            ranges += [(number, a, b - a) for a, b in zip(cuts[::2], cuts[1::2], strict=False)]
+    chosen = selection_of(items)
+    chosen.narrow(want(*ranges))
+    source = Reads(items)
+    sink = MemorySink(stream_limit=MAX_SIZE).accept_all(items)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outgoing, "RECORD", SMALL)
+        patch.setattr(selection, "LEAST_SLAB", 3000)
+        share = chosen.share(several=count > 1)
+        producers = send_all(source, share, iter(()), sink, count)
+    came = sorted(
+        (entry, offset, what if isinstance(what, int) else len(what))
+        for entry, offset, what in sink.calls
+    )
+    joined: list[tuple[int, int, int]] = []
+    for entry, offset, length in came:
+        if joined and joined[-1][0] == entry and sum(joined[-1][1:]) == offset:
+            joined[-1] = (entry, joined[-1][1], joined[-1][2] + length)
+        else:
+            joined.append((entry, offset, length))
+    assert joined == [
+        (n, start, min(length, len(items[n].data) - start))
+        for n, start, length in ranges
+        if start < len(items[n].data)
+    ]
+    for entry, offset, what in sink.calls:
+        piece = bytes(what) if isinstance(what, int) else what
+        assert items[entry].data[offset : offset + len(piece)] == piece
+    assert sum(p.moved for p in producers) == sum(length for _, _, length in joined)
+    assert sum(p.passed for p in producers) == len({n for n, _, _ in ranges})
+    wanted_streams = [n for n, _, _ in ranges if items[n].entry.kind is Kind.STREAM]
+    sizes = sorted((size.entry, size.size) for p in producers for size in p.sizes)
+    assert sizes == [(n, len(items[n].data)) for n in wanted_streams]
+    assert set(source.checked) == {n for n, _, _ in ranges}
+    checked_behind_their_reads(source)
+
+
+def test_a_file_in_many_slabs_is_checked_once_a_producer() -> None:
+    items = [file("a", noise(1, 10 * SMALL)), file("b", b"x")]
+    source = Reads(items)
+    sink = MemorySink().accept_all(items)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outgoing, "RECORD", SMALL)
+        patch.setattr(selection, "LEAST_SLAB", SMALL)
+        share = share_of(items, several=True)
+        send_all(source, share, iter([0, 1] * 20), sink, 2)
+    assert sorted(source.checked) == [0, 0, 1]
+
+
+# ---- compression
+
+
+def zlibbed(data: memoryview) -> bytes | None:
+    return zlib.compress(data)
+
+
+class Squeezes:
+    """Transfers *items* with zlib in the place of Zstandard."""
+
+    def __init__(
+        self, items: Sequence[Item], squeeze: Squeeze, record: int = SMALL, smallest: int = 500
+    ) -> None:
+        sealer, opener = pair()
+        self.sink = MemorySink().accept_all(items)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(outgoing, "RECORD", record)
+            patch.setattr(outgoing, "_SMALLEST_SQUEEZED", smallest)
+            source = MemorySource(items)
+            self.producer = PieceProducer(sealer, source, share_of(items), squeeze)
+        self.records = list(records(self.producer))
+        reader = secured(opener)
+        reader.allow_pieces(self.sink, inflate)
+        assert list(push(reader, b"".join(self.records))) == []
+        self.sink.finish([(size.entry, size.size) for size in self.producer.sizes])
+        arrived_as(items, self.sink)
+        assert self.producer.moved == reader.moved == sum(len(item.data) for item in items)
+        assert all(len(r) <= HEADER + PIECE_OVERHEAD + record + TAG for r in self.records)
+
+
+@settings(max_examples=100, deadline=None)
+@given(items=trees(), text=st.lists(st.integers(1, 30_000), max_size=3), data=st.data())
+def test_any_tree_arrives_compressed(
+    items: list[Item], text: list[int], data: st.DataObject
+) -> None:
+    texts = (b"".join(b"%d," % n for n in range(length))[:length] for length in text)
+    items += [file("text", made) for made in texts]
+    choices = data.draw(st.lists(st.sampled_from([True, False]), max_size=30))
+    turns = iter(choices)
+
+    def some(piece: memoryview) -> bytes | None:
+        return zlib.compress(piece) if next(turns, True) else None
+
+    Squeezes(items, some)
+
+
+@pytest.mark.parametrize(("longer", "codec"), [(-5, 1), (-4, 0), (0, 0), (1, 0), (100, 0)])
+def test_only_what_gets_smaller_is_sent_compressed(longer: int, codec: int) -> None:
+    """With the length of the plain bytes counted."""
+    items = [file("a", noise(1, 1000))]
+    frame = bytes(1000 + longer)
+    producer = PieceProducer(pair()[0], MemorySource(items), share_of(items), lambda _: frame)
+    view = producer.fill()
+    assert view is not None
+    plain = pair()[1].open(bytes(view[:HEADER]), memoryview(bytearray(view[HEADER:])))
+    assert plain[PIECE_OVERHEAD - 1] == codec
+    body = bytes(plain[PIECE_OVERHEAD:])
+    assert body == (PLAIN_LENGTH.pack(1000) + frame if codec else items[0].data)
+
+
+def test_compressed_pieces_share_a_record_down_to_a_size() -> None:
+    data = b"0123456789" * 100_000
+    run = Squeezes([file("a", data)], zlibbed, smallest=4000)
+    assert len(run.records) < len(data) / SMALL / 1.5
+    lengths = [len(what) for _, _, what in run.sink.calls if isinstance(what, bytes)]
+    assert min(lengths[:-1]) >= 4000
+    one = Squeezes([file("a", data)], zlibbed, smallest=SMALL + 1)
+    assert len(one.records) == -(-len(data) // SMALL)
+
+
+def test_zeros_are_never_compressed() -> None:
+    def refuse(data: memoryview) -> bytes | None:
+        raise AssertionError("asked")
+
+    run = Squeezes([file("a", bytes(SMALL * 3)), file("b", bytes(9000), ((0, 9000),))], refuse)
+    assert len(run.records) == 1
 
 
 # ---- streams
