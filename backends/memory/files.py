@@ -6,16 +6,26 @@ an empty folder.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from typing import NamedTuple
 
 from backends._show import show
 from backends.files.names import BadName, components
 from backends.files.parts import Ranges
-from croc_core.content import EMPTY, Arrived, Entry, Kind, Span, Totals, Verdict
+from croc_core.content import EMPTY, Arrived, Entry, Kind, Span, Stretch, Totals, Verdict
 from croc_core.errors import LocalFileError, Party, RemoteProtocolError
+from croc_core.resume import BLOCK, digest
 
 MAX_SHOWN = 100
 """Most refused names that a verdict holds."""
+
+
+class Unfinished(NamedTuple):
+    """The first bytes of a file that was offered with that size."""
+
+    size: int
+    data: bytes
 
 
 class MemorySource:
@@ -54,15 +64,29 @@ class MemorySink:
     """Puts what comes into *files*, a file only once it is whole; see `croc_core.content.Sink`.
 
     Names that are taken, unsafe or not text are refused, and so is what is not a file or a folder.
-    *room* is how many bytes there is space for, or None.
+    *room* is how many bytes there is space for, or None. What a broken run leaves of its files is
+    kept in *unfinished*, by path, for a sink that is given the same mapping.
     """
 
-    def __init__(self, files: MutableMapping[str, bytes], room: int | None = None) -> None:
+    def __init__(
+        self,
+        files: MutableMapping[str, bytes],
+        room: int | None = None,
+        unfinished: MutableMapping[str, Unfinished] | None = None,
+    ) -> None:
         self._files = files
         self._room = room
+        self._unfinished = {} if unfinished is None else unfinished
+        self._ours: dict[str, int] = {}  # what has become whole here, and its size
         self._entries: list[Entry] = []
         self._paths: dict[int, str] = {}
+        self._held: dict[int, bytes] = {}  # not compared yet
         self._parts: dict[int, tuple[bytearray, Ranges]] = {}
+
+    def begin(self) -> None:
+        """See `Sink`."""
+        self._keep()
+        self._entries, self._paths, self._held = [], {}, {}
 
     def consider(self, entries: Sequence[Entry]) -> None:
         """See `Sink`."""
@@ -76,6 +100,8 @@ class MemorySink:
                 self._paths[number] = self._path(entry)
             except BadName as reason:
                 refused.append((show(entry.path), str(reason)))
+            else:
+                self._look_for(number)
         chosen = [self._entries[number] for number in self._paths]
         total = sum(entry.size or 0 for entry in chosen)
         if self._room is not None and total > self._room:
@@ -88,6 +114,7 @@ class MemorySink:
             len(refused),
             (),
             0,
+            tuple((number, len(data)) for number, data in self._held.items()),
         )
 
     def _path(self, entry: Entry) -> str:
@@ -98,18 +125,44 @@ class MemorySink:
             raise BadName("the name is not valid text")
         components(entry.path)
         path = entry.path + "/" * (entry.kind is Kind.DIRECTORY)
-        if path in self._files or path in self._paths.values():
+        taken = path in self._files and self._ours.get(path) != entry.size
+        if taken or path in self._paths.values():
             raise BadName("it exists already")
         return path
+
+    def _look_for(self, number: int) -> None:
+        """Look whether something of an entry is there already."""
+        path, size = self._paths[number], self._entries[number].size or 0
+        if path in self._ours and size:
+            self._held[number] = self._files[path]
+        elif path in self._unfinished:
+            expected, data = self._unfinished[path]
+            if expected == size and data:
+                self._held[number] = data
 
     def prepare(self) -> None:
         """See `Sink`."""
         for number, path in self._paths.items():
             size = self._entries[number].size or 0
             if size:
-                self._parts[number] = bytearray(), Ranges(size)
-            else:
-                self._files[path] = b""
+                self._parts[number] = bytearray(self._held.get(number, b"")), Ranges(size)
+            elif path not in self._ours:
+                self._give(path, b"")
+
+    def compare(self, entry: int, block: int, digests: Sequence[bytes], key: bytes) -> None:
+        """See `Sink`."""
+        held, (part, ranges) = self._held[entry], self._parts[entry]
+        for number, expected in enumerate(digests, block):
+            data = held[number * BLOCK : (number + 1) * BLOCK]
+            if hmac.compare_digest(digest(key, data), expected):
+                ranges.take(number * BLOCK, len(data))
+        self._settle(entry, part, ranges)
+
+    def lacking(self) -> Iterator[Stretch]:
+        """See `Sink`."""
+        for entry, (_, ranges) in sorted(self._parts.items()):
+            for begin, end in ranges.gaps():
+                yield Stretch(entry, begin, end - begin)
 
     def write(self, entry: int, offset: int, data: memoryview) -> None:
         """See `Sink`."""
@@ -124,7 +177,9 @@ class MemorySink:
         """See `Sink`."""
         part, ranges = self._part(entry)
         ranges.take(offset, length)
-        part.extend(bytes(max(0, offset + length - len(part))))
+        end = offset + length
+        part.extend(bytes(max(0, end - len(part))))
+        part[offset:end] = bytes(length)
         self._settle(entry, part, ranges)
 
     def _part(self, entry: int) -> tuple[bytearray, Ranges]:
@@ -137,7 +192,14 @@ class MemorySink:
     def _settle(self, entry: int, part: bytearray, ranges: Ranges) -> None:
         if ranges.whole:
             del self._parts[entry]
-            self._files[self._paths[entry]] = bytes(part)
+            self._give(self._paths[entry], bytes(part))
+
+    def _give(self, path: str, data: bytes) -> None:
+        """Let a file that is whole appear."""
+        self._unfinished.pop(path, None)
+        if self._ours.get(path) is None or self._files[path] != data:
+            self._files[path] = data
+        self._ours[path] = len(data)
 
     def finish(self, sizes: Sequence[tuple[int, int]]) -> Arrived:
         """See `Sink`."""
@@ -153,7 +215,16 @@ class MemorySink:
         )
 
     def abandon(self) -> None:
-        """See `Sink`: what is whole stays."""
+        """See `Sink`: what is whole stays, and of the rest what has come without a gap."""
+        self._keep()
+
+    def _keep(self) -> None:
+        """Put what is not whole where a later offer finds it."""
+        for entry, (part, ranges) in self._parts.items():
+            path, size = self._paths[entry], ranges.size
+            length = max(ranges.start, len(self._held.get(entry, b"")))
+            if length and path not in self._ours:
+                self._unfinished[path] = Unfinished(size, bytes(part[:length]))
         self._parts.clear()
 
 
