@@ -442,10 +442,8 @@ def test_zeros_are_never_compressed() -> None:
     def refuse(data: memoryview) -> bytes | None:
         raise AssertionError("asked")
 
-    run = Squeezes(
-        [file("a", bytes(SMALL * 3)), file("b", bytes(9000), ((0, 9000),))], refuse, smallest=4096
-    )
-    assert len(run.records) == 1
+    items = [file("a", bytes(SMALL + 4096)), file("b", bytes(9000), ((0, 9000),))]
+    assert len(Squeezes(items, refuse, smallest=4096).records) == 1
 
 
 # ---- streams
