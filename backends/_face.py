@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from backends._options import Options
-from backends._session import Session, receiving, sending
+from backends._session import Say, Session, receiving, sending
 from croc_core.errors import Code, TransferError
-from croc_core.events import Completed, Event, OfferSeen, Progress
-from croc_core.party_io import Decided
+from croc_core.events import Completed, Event, Note, OfferSeen, Progress, Verifier
+from croc_core.party_io import ComparedWords, Decided
 
 Path = str | os.PathLike[str]
 _MANY = 256
@@ -31,7 +31,10 @@ class Events(Protocol):
 
 
 class Steered:
-    """A run that its owner steers and follows: the part of a `Transfer` that waits for nothing."""
+    """A run that its owner steers and follows: the part of a `Transfer` that waits for nothing.
+
+    Each of its methods may be called from any thread.
+    """
 
     def __init__(self, session: Session, events: Events) -> None:
         self._session = session
@@ -47,6 +50,10 @@ class Steered:
         """Decline the offer: nothing is written."""
         self._session.inject(Decided(False))
 
+    def confirm_words(self, agree: bool = True) -> None:
+        """Say whether the words of a `Verifier` are the same on the other side's screen."""
+        self._session.inject(ComparedWords(agree))
+
     def cancel(self) -> None:
         """End the run; the other side is told."""
         self._session.interrupt(Code.SIGINT)
@@ -54,6 +61,8 @@ class Steered:
     def _tell(self, event: Any) -> None:
         if isinstance(event, Completed):
             self._completed = event
+        elif isinstance(event, Verifier) and event.ask and not self._watched:
+            self.confirm_words(False)  # nobody is there to compare them
         if not isinstance(event, Progress) or self._queue.qsize() < _MANY:
             self._queue.put_nowait(event)
 
@@ -77,12 +86,25 @@ class Face:
 
     def _sending(self, paths: tuple[Path, ...], make: Callable[[Session], T]) -> T:
         texts = [os.fspath(path) for path in paths]
-        return make(sending(self._options, texts, lambda _: None))
+        return self._noted(lambda say: sending(self._options, texts, say), make)
 
     def _receiving(self, code: str, make: Callable[[Session], T]) -> T:
         def decide(offer: OfferSeen) -> bool | None:
             decision = self._options.decide(offer)
             return False if decision is None and not transfer._watched else decision
 
-        transfer = make(receiving(self._options, code, decide, lambda _: None))
+        transfer = self._noted(lambda say: receiving(self._options, code, decide, say), make)
         return transfer
+
+    def _noted(self, begin: Callable[[Say], Session], make: Callable[[Session], T]) -> T:
+        """Make a run of what *begin* prepares; what its files have to say is told as a `Note`."""
+        early: list[object] = []
+        inject: Callable[[object], None] = early.append
+
+        def say(sentence: str) -> None:
+            inject(Note(sentence))
+
+        session = begin(say)
+        session.early += early
+        inject = lambda what: session.inject(what)  # noqa: E731 - it changes once it runs
+        return make(session)

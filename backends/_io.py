@@ -170,7 +170,10 @@ class Woke(Value, frozen=True):
 
 
 class Told(Value, frozen=True):
-    """Something from the person or the program that owns the node, such as a decision."""
+    """Something from the person or the program that owns the node, such as a decision.
+
+    A `Note` is for the person: it is told among the events of the run.
+    """
 
     what: object
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from backends import _io as io
 from backends._conn import Connection
@@ -24,6 +24,9 @@ from backends._staple import Stapling
 from backends._throttle import Throttle
 from backends._workers import Workers
 from croc_core.values import Moment
+
+if TYPE_CHECKING:
+    from backends._session import Session
 
 T = TypeVar("T")
 
@@ -104,6 +107,16 @@ class NodeLoop:
         }
 
     # ---- for the owner
+
+    @classmethod
+    def of(cls, session: Session, tell: Callable[[Any], None]) -> Self:
+        """The loop that runs *session*."""
+        options = Options(throttle=session.throttle)
+        loop = cls(session.node, listen=session.listen, tell=tell, options=options)
+        session.inject = loop.inject
+        for what in session.early:
+            loop.inject(what)
+        return loop
 
     def inject(self, what: object) -> None:
         """Hand `Told(what)` to the node; kept until it runs."""

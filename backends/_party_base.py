@@ -19,7 +19,7 @@ from backends._show import show
 from croc_core import party_io as p
 from croc_core.content import TopNames
 from croc_core.errors import Failure
-from croc_core.events import Completed, Failed, OfferSeen, Verifier
+from croc_core.events import Completed, Failed, Note, OfferSeen, Verifier
 from croc_core.machine import Machine
 from croc_core.party import LINK
 from croc_core.values import Moment
@@ -85,6 +85,8 @@ class PartyNode:
         match event:
             case Started():
                 self._inputs.append(p.Started())
+            case Told(Note() as note):
+                return (Tell(note),)
             case Told(what):
                 self._inputs.append(what)  # type: ignore[arg-type]
             case Worked():

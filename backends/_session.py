@@ -33,7 +33,14 @@ class Session:
     outcome: Callable[[], Failure | None]
     """How it ended, once the node is finished; None is success."""
     listen: tuple[Listen, ...] = ()
-    inject: Callable[[object], None] = field(default=lambda _: None)
+    throttle: int | None = None
+    """Most bytes a second, over all its connections."""
+    early: list[object] = field(default_factory=list)
+    """What was injected before it ran."""
+    inject: Callable[[object], None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.inject = self.early.append
 
     def interrupt(self, code: Code) -> None:
         """End the run: the other side is told, and nothing verified is lost."""

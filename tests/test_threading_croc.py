@@ -212,7 +212,7 @@ def test_wrong_arguments_are_said_before_anything_runs(world: World) -> None:
     with pytest.raises(ValueError, match="curve"):
         Croc(curve="none")
     with pytest.raises(ValueError, match="Which relay"):
-        Croc().receiving(CODE)
+        Croc(discovery=False).receiving(CODE)
     with pytest.raises(TypeError):
         Croc(nothing=1)
 

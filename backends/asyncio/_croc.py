@@ -52,8 +52,7 @@ class Transfer(Steered):
         return self._task
 
     async def _run(self) -> Completed:
-        loop = Loop(self._session.node, listen=self._session.listen, tell=self._tell)
-        self._session.inject = loop.inject
+        loop = Loop.of(self._session, self._tell)
         try:
             await loop.run()
         finally:

@@ -26,8 +26,7 @@ class AsyncioBackend:
         from backends._signals import interrupting
         from backends.asyncio._loop import Loop
 
-        hands = Loop(session.node, listen=session.listen, tell=tell)
-        session.inject = hands.inject
+        hands = Loop.of(session, tell)
         loop = asyncio.new_event_loop()
         try:
             with interrupting(session.interrupt, loop):

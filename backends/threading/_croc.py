@@ -27,8 +27,7 @@ class Transfer(Steered):
     def __init__(self, session: Session) -> None:
         self._events: SimpleQueue[Event | None] = SimpleQueue()
         super().__init__(session, self._events)
-        self._loop = Loop(session.node, listen=session.listen, tell=self._tell)
-        session.inject = self._loop.inject
+        self._loop = Loop.of(session, self._tell)
         self._thread = threading.Thread(target=self._run, name="croc-core", daemon=True)
         self._begun = threading.Lock()
         self._raised: BaseException | None = None

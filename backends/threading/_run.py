@@ -22,7 +22,6 @@ class ThreadingBackend:
         from backends.threading._loop import Loop
         from backends.threading._reactor import Reactor
 
-        hands = Loop(session.node, listen=session.listen, tell=tell)
-        session.inject = hands.inject
+        hands = Loop.of(session, tell)
         with closing(Reactor()) as reactor, interrupting(session.interrupt, reactor):
             hands.run_on(reactor)
