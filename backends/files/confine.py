@@ -63,14 +63,17 @@ class Descriptors:
 class Folders:
     """The folders of *tree* below the folder that the descriptor *root* stands for.
 
-    `made` are those that this object created, in order; `renamed` gives the names on the disk
-    that differ from those of the tree.
+    `made` are those that this object created, in order, and *on_made* hears of each; `renamed`
+    gives the names on the disk that differ from those of the tree.
     """
 
-    def __init__(self, tree: Tree, root: int) -> None:
+    def __init__(
+        self, tree: Tree, root: int, on_made: Callable[[int], None] = lambda _: None
+    ) -> None:
         self._tree = tree
         self._root = root
         self._held = Descriptors(self._open, 32)
+        self._on_made = on_made
         self._making = False
         self.made: list[int] = []
         self.renamed: dict[int, bytes] = {}
@@ -106,6 +109,13 @@ class Folders:
         self._making = True
         return self._held.get(row)
 
+    def look(self, row: int, name: bytes) -> os.stat_result | None:
+        """Return what has that *name* beside *row*, not what a link leads to; None: nothing."""
+        try:
+            return os.stat(name, dir_fd=self.find(self._tree.parent(row)), follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
     def close(self) -> None:
         """Close every descriptor but the root's."""
         self._held.close()
@@ -125,6 +135,7 @@ class Folders:
             pass  # it has come meanwhile; the open below decides whether it is a folder
         else:
             self.made.append(row)
+            self._on_made(row)
         return os.open(name, SEARCH, dir_fd=above)
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import enum
 from array import array
 from collections.abc import Iterable
 
 from backends._show import show
-from backends.files.names import BadName, Component, components, link_stays
+from backends.files.names import MAX_COMPONENT, BadName, Component, components, cut, link_stays
 from backends.files.tree import TOP, Tree
 from croc_core.content import MAX_SIZE, Entry, Kind
 
+MAX_OFFERED = 2_000_000
+"""Greatest number of entries of an offer; each takes some 200 bytes of memory and its name
+(see `NAME_BYTES`)."""
 MAX_IMPLIED = 10_000
 """Greatest number of folders that paths run through without an entry of their own."""
 NAME_BYTES = 256 << 20
 """Greatest length of the names of an offer together, in bytes; a folder's counts once."""
 TARGET_BYTES = 256
 """Greatest mean length of the targets of links, in bytes an entry."""
+MAX_TEXT = 1 << 20
+"""Greatest length of the texts of an offer that are shown, together, in bytes (TEXT-2)."""
 MAX_SHOWN = 20
 """How many refused or replaced names a verdict lists."""
 
@@ -26,6 +32,17 @@ NO_MTIME = -(1 << 63)
 
 _OFFERED = 1
 _FOLDER = 2
+_STREAM = 4
+_TEXT = 8
+
+
+class Texts(enum.Enum):
+    """What becomes of the texts of an offer."""
+
+    REFUSE = "refuse"
+    SHOW = "show"
+    SAVE = "save"
+    """They are taken as files of the name that is their label."""
 
 
 class Offered:
@@ -36,8 +53,10 @@ class Offered:
     such as .profile change how programs run.
     """
 
-    def __init__(self, attended: bool) -> None:
+    def __init__(self, attended: bool, texts: Texts = Texts.REFUSE) -> None:
         self._attended = attended
+        self._texts = texts
+        self._text_bytes = 0
         self.tree = Tree()
         self.rows = array("i")
         self.refused: list[tuple[str, str]] = []
@@ -66,13 +85,25 @@ class Offered:
         """Whether *row* is a folder, offered or run through."""
         return bool(self._flags[row] & _FOLDER)
 
+    def is_stream(self, row: int) -> bool:
+        """Whether *row*'s size is not known before its end."""
+        return bool(self._flags[row] & _STREAM)
+
+    def is_text(self, row: int) -> bool:
+        """Whether *row* is a text to show, whose path is no file's."""
+        return bool(self._flags[row] & _TEXT)
+
     def target(self, row: int) -> bytes | None:
         """Where the link *row* leads; None where it is no link."""
         return self._targets.get(row)
 
     def size(self, row: int) -> int:
-        """Return the size of *row* in bytes, 0 for all but files."""
+        """Return the size of *row* in bytes; 0 for what has none, and while it is not known."""
         return self._sizes[row]
+
+    def end_stream(self, row: int, size: int) -> None:
+        """Note the size in bytes of the stream *row*, which has ended."""
+        self._sizes[row] = size
 
     def mode(self, row: int) -> int | None:
         """Return the permission bits that *row* was offered with: at most 0o777, or None."""
@@ -89,8 +120,8 @@ class Offered:
         return hash((parent, folded)) in self._seen
 
     def _judge(self, entry: Entry) -> int:
-        if entry.kind in (Kind.TEXT, Kind.STREAM):
-            raise BadName("not supported here")
+        if entry.kind is Kind.TEXT and self._texts is not Texts.SAVE:
+            return self._take_text(entry)
         parts = components(entry.path)
         if not self._attended and parts[0].name.startswith(b"."):
             raise BadName("a hidden name is only accepted when somebody looks at it")
@@ -111,6 +142,20 @@ class Offered:
         self._mtimes[row] = _mtime(entry.meta.get("mtime"))
         if isinstance(target, bytes):
             self._targets[row] = target
+        if entry.kind is Kind.STREAM:
+            self._flags[row] |= _STREAM
+        return row
+
+    def _take_text(self, entry: Entry) -> int:
+        """Return the row of a text to show; its label, whatever it is, collides with nothing."""
+        if self._texts is Texts.REFUSE:
+            raise BadName("a text, which there is no place to show here")
+        self._text_bytes += entry.size or 0
+        if self._text_bytes > MAX_TEXT:
+            raise BadName("the text is too long to show")
+        label = entry.path if isinstance(entry.path, bytes) else entry.path.encode(errors="replace")
+        row = self._append(TOP, cut(label, MAX_COMPONENT), _OFFERED | _TEXT)
+        self._sizes[row] = entry.size or 0
         return row
 
     def _place(self, parts: list[Component], folder: bool) -> int:
@@ -150,10 +195,14 @@ class Offered:
         return self.tree.parent(row) == parent and self.tree.name(row) == part.name
 
     def _add(self, key: int, parent: int, part: Component, flags: int) -> int:
-        if self.tree.name_bytes + len(part.name) > NAME_BYTES:
-            raise BadName("the names of this offer are too long to hold")
-        row = self.tree.add(parent, part.name)
+        row = self._append(parent, part.name, flags)
         self._seen[key] = row
+        return row
+
+    def _append(self, parent: int, name: bytes, flags: int) -> int:
+        if self.tree.name_bytes + len(name) > NAME_BYTES:
+            raise BadName("the names of this offer are too long to hold")
+        row = self.tree.add(parent, name)
         self._flags.append(flags)
         self._sizes.append(0)
         self._modes.append(NO_MODE)

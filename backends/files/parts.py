@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterator
 
 from croc_core.errors import Party, RemoteProtocolError
 
@@ -46,6 +47,32 @@ class Ranges:
                 self._ahead.append((offset, end))
             return
         self._take_among(offset, end)
+
+    def have(self) -> Iterator[tuple[int, int]]:
+        """Yield (begin, end) of what has come, ascending."""
+        if self.start:
+            yield 0, self.start
+        yield from self._ahead
+
+    def gaps(self) -> Iterator[tuple[int, int]]:
+        """Yield (begin, end) of what has not come, ascending."""
+        at = self.start
+        for begin, end in self._ahead:
+            yield at, begin
+            at = end
+        if at < self.size:
+            yield at, self.size
+
+    def useful(self, block: int) -> int:
+        """Return up to where the bytes are of use to who can tell right from wrong by *block*s.
+
+        That is the end of the last block that has come whole, at least `start`.
+        """
+        for begin, end in reversed(self._ahead):
+            last = end if end == self.size else end - end % block
+            if last - (last - 1) % block - 1 >= begin:
+                return last
+        return self.start
 
     def lose(self, offset: int) -> None:
         """Count nothing from *offset* on as come: it could not be written."""
