@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from backends._io import Effect
+from backends._io import Effect, Producer
 from backends._link import Link
 from backends._party_base import PartyNode
 from croc_core import party_io as p
@@ -16,11 +16,11 @@ from croc_core.outgoing import (
     DigestProducer,
     ManifestProducer,
     PieceProducer,
-    Squeeze,
     WantProducer,
 )
 from croc_core.parser import Inflate
 from croc_core.party import LINK
+from croc_core.seal import Sealer
 from croc_core.selection import Selection, Share
 from croc_core.values import Moment
 
@@ -31,7 +31,7 @@ Decide = Callable[[OfferSeen], bool | None]
 
 
 class SenderNode(PartyNode):
-    """The sender and its source; *squeeze* makes what compresses pieces, for each connection."""
+    """The sender and its source; with *compress* pieces that shrink, for who takes them so."""
 
     def __init__(
         self,
@@ -39,11 +39,12 @@ class SenderNode(PartyNode):
         host: str,
         port: int,
         source: Source,
-        squeeze: Callable[[], Squeeze] | None = None,
+        *,
+        compress: bool = False,
     ) -> None:
         super().__init__(machine, host, port)
         self._source = source
-        self._squeeze = squeeze
+        self._compress = compress
         self._manifest: ManifestProducer | None = None
         self._selection: Selection | None = None
         self._share: Share | None = None  # of this dial
@@ -92,12 +93,22 @@ class SenderNode(PartyNode):
         if self._share is None:
             self._share = chosen.share(several=link.number != LINK)
             self._expect(chosen, now)
-        squeeze = self._squeeze() if self._squeeze and Codec.ZSTD in chosen.codecs else None
-        producer = PieceProducer(link.sealer, self._source, self._share, squeeze)
+        producer, sends = self._piece_producer(link.sealer, self._share)
         self._meter.carry(producer)
         return link.pump(
-            producer, lambda: p.PiecesSent(chosen.totals, tuple(producer.sizes), link.number)
+            sends, lambda: p.PiecesSent(chosen.totals, tuple(producer.sizes), link.number)
         )
+
+    def _piece_producer(self, sealer: Sealer, share: Share) -> tuple[PieceProducer, Producer]:
+        """Return what makes the pieces, and what is to be pumped for it."""
+        if not self._compress or Codec.ZSTD not in self._chosen.codecs:
+            producer = PieceProducer(sealer, self._source, share)
+            return producer, producer
+        from backends._zstd import Squeezer, Timed  # for those who agreed on it
+
+        squeezer = Squeezer()
+        producer = PieceProducer(sealer, self._source, share, squeezer)
+        return producer, Timed(producer, squeezer)
 
     def _expect(self, chosen: Selection, now: Moment) -> None:
         """Begin to count; what the recipient holds already counts as moved."""
@@ -115,7 +126,7 @@ class SenderNode(PartyNode):
 
 
 class RecipientNode(PartyNode):
-    """The recipient and its sink; *inflate* undoes compression, where that was agreed."""
+    """The recipient and its sink; with *compress* pieces may come compressed."""
 
     def __init__(
         self,
@@ -124,12 +135,13 @@ class RecipientNode(PartyNode):
         port: int,
         sink: Sink,
         decide: Decide,
-        inflate: Inflate | None = None,
+        *,
+        compress: bool = False,
     ) -> None:
         super().__init__(machine, host, port)
         self._sink = sink
         self._decide = decide
-        self._inflate = inflate
+        self._compress = compress
         self._totals = Totals(0, 0, 0)
         self._tops = TopNames()
         self._offers = 0
@@ -148,7 +160,7 @@ class RecipientNode(PartyNode):
             case p.Judge():
                 return self._work(self._sink.judge, self._judged)
             case p.TakePieces() if link is not None and self._prepare(now):
-                link.reader.allow_pieces(self._sink, self._inflate)
+                link.reader.allow_pieces(self._sink, _inflate() if self._compress else None)
                 self._meter.carry(link.reader)
                 return link.hear()
             case p.Compare(_, digests, key) if self._prepare(now):
@@ -213,6 +225,20 @@ class RecipientNode(PartyNode):
 
     def _put_away(self, *, whole: bool) -> Callable[[], object] | None:
         return None if whole else self._sink.abandon
+
+
+def _inflate() -> Inflate:
+    """Return what undoes compression on one connection; made when it is first needed."""
+    made: list[Inflate] = []
+
+    def inflate(data: bytes | memoryview, length: int) -> bytes:
+        if not made:
+            from backends._zstd import inflater
+
+            made.append(inflater())
+        return made[0](data, length)
+
+    return inflate
 
 
 def _compared(_: object) -> p.Input:
