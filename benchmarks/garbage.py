@@ -42,6 +42,7 @@ class Stranger:
         self.random = random.Random(seed)
         self.paired: list[str] = []
         self.open: list[str] = []
+        self.done = False
         self.counts: collections.Counter[str] = collections.Counter()
 
     def address(self) -> str:
@@ -102,11 +103,12 @@ class Stranger:
         )
 
     async def go_on(self, kind: str, make: Callable[[], tuple[int, bytes, float]]) -> None:
-        while True:
+        while not self.done:
             port, data, patience = make()
             local = FLOOD if kind == "flood" else self.address()
             try:
-                answer = await asyncio.wait_for(self.say(local, port, data, patience), 20)
+                async with asyncio.timeout(20):
+                    answer = await self.say(local, port, data, patience)
             except (OSError, TimeoutError) as error:
                 answer = type(error).__name__
             self.counts[f"{kind}: {answer}"] += 1
@@ -117,7 +119,8 @@ class Stranger:
             writer.write(data)
             answer = b""
             with contextlib.suppress(TimeoutError):
-                answer = await asyncio.wait_for(reader.read(4096), patience)
+                async with asyncio.timeout(patience):
+                    answer = await reader.read(4096)
             words = answer[:16].split()
             return words[1].decode("ascii", "replace") if len(words) > 1 else "nothing"
         finally:
@@ -136,6 +139,7 @@ async def storm(stranger: Stranger) -> None:
         for _ in range(CROWD)
     ]
     await asyncio.to_thread(sys.stdin.read)
+    stranger.done = True
     for one in crowd:
         one.cancel()
     await asyncio.gather(*crowd, return_exceptions=True)

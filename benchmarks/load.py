@@ -204,7 +204,7 @@ class Relay:
     def __init__(self, channels: int, backend: str) -> None:
         flags = [
             "relay", "--host", HOST, "--port", "0", "--data-ports", "0", "--json",
-            "--max-channels", str(channels), "--limit", "tombstone-ttl=5",
+            "--max-channels", str(channels), "--limit", "tombstone-ttl=2",
         ]  # fmt: skip
         self.process = subprocess.Popen(
             [sys.executable, "-c", AS_NOBODY, f"backends.{backend}", *flags],
@@ -334,7 +334,7 @@ def run(given: argparse.Namespace) -> int:
         rounds = []
         for _ in range(given.rounds):
             rounds.append(asyncio.run(one_round(relay, given)))
-            time.sleep(6)  # the tombstones are forgotten, after 5 seconds here
+            time.sleep(3)  # the tombstones are forgotten, after 2 seconds here
             rounds[-1]["after"] = relay.settle(before["descriptors"] + SPARE, 30)
     finally:
         relay.stop()
