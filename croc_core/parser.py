@@ -11,9 +11,10 @@ from croc_core.errors import Party, RemoteProtocolError
 from croc_core.messages import HEAD, PIECE, PIECE_HEAD, PLAIN_LENGTH, ZERO_COUNT, Message
 
 Inflate: TypeAlias = Callable[[bytes | memoryview, int], bytes]
-"""Returns what one Zstandard frame holds, of the length that is stated.
+"""Returns what one Zstandard frame holds; the second argument is how long that should be.
 
-Takes memory for no more than that and a window; RemoteProtocolError for anything else.
+Takes memory for no more than so much, one byte more, and a window; RemoteProtocolError where the
+data are anything else. The length of what is returned is looked at by the caller.
 """
 
 
