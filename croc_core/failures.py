@@ -111,13 +111,20 @@ def wrong_code_sender() -> Failure:
     )
 
 
-def wrong_code_recipient() -> Failure:
-    """The sender closed the channel because our proof did not fit."""
+def closed_for_the_code(*, recipient: bool) -> Failure:
+    """The relay says that the other side closed the channel because a proof did not fit."""
+    if recipient:
+        return Failure(
+            Code.WRONG_CODE,
+            Party.LOCAL,
+            "The relay says that the code is not the sender's, so nothing was received.",
+            "It can be tried only once: ask the sender to send again and for the new code.",
+        )
     return Failure(
         Code.WRONG_CODE,
-        Party.LOCAL,
-        "The code is not the sender's, so nothing was received.",
-        "It can be tried only once: ask the sender to send again and for the new code.",
+        Party.PEER,
+        "The relay says that the other side does not take us for the sender, so nothing was sent.",
+        "Somebody may be in between: send again with a new code.",
     )
 
 
@@ -136,6 +143,16 @@ def declined_by_peer() -> Failure:
     return Failure(Code.DECLINED, Party.PEER, "The other side declined.", "Nothing was sent.")
 
 
+def closed_as_declined() -> Failure:
+    """The relay says that the recipient closed the channel, wanting nothing."""
+    return Failure(
+        Code.DECLINED,
+        Party.PEER,
+        "The relay says that the other side declined.",
+        "Ask them; to try again, start with a new code.",
+    )
+
+
 def declined_here() -> Failure:
     """The person, or the flags, declined the offer."""
     return Failure(
@@ -143,10 +160,9 @@ def declined_here() -> Failure:
     )
 
 
-_STOPPED: dict[str, str] = {
-    Reason.CANCELLED: "The other side cancelled.",
-    Reason.FAILED: "The other side had to stop.",
-    Reason.DONE: "The other side says that it has finished.",
+_CLOSED: dict[str, str] = {
+    Reason.CANCELLED: "cancelled",
+    Reason.DONE: "has finished",
 }
 
 _PROBLEMS: dict[str, str] = {
@@ -158,12 +174,19 @@ _PROBLEMS: dict[str, str] = {
 }
 
 
+_ASK = "Ask them what happened, then start with a new code."
+
+
 def stopped_by_peer(word: str) -> Failure:
-    """The peer told why it stops: a close reason, or the word of a `Problem`."""
-    message = _STOPPED.get(word) or _PROBLEMS.get(word) or "The other side had to stop."
-    return Failure(
-        Code.PEER_LEFT, Party.PEER, message, "Ask them what happened, then start with a new code."
-    )
+    """The peer itself told why it stops: *word* is its `Problem`'s."""
+    message = _PROBLEMS.get(word, "The other side had to stop.")
+    return Failure(Code.PEER_LEFT, Party.PEER, message, _ASK)
+
+
+def closed_by_peer(reason: str) -> Failure:
+    """The relay says that the other side closed the channel; *reason* is what it says of why."""
+    message = f"The relay says that the other side {_CLOSED.get(reason, 'had to stop')}."
+    return Failure(Code.PEER_LEFT, Party.PEER, message, _ASK)
 
 
 def peer_vanished(cause: str) -> Failure:
@@ -173,6 +196,26 @@ def peer_vanished(cause: str) -> Failure:
         Party.PEER,
         f"The connection to the other side broke ({cause}).",
         "Check the network on both sides, then start again with a new code.",
+    )
+
+
+def gave_up(seconds: float, cause: Failure | None) -> Failure:
+    """A lost connection did not come back, or nothing went on; *cause* is what was wrong last."""
+    tried = f"It was tried again for {round(seconds)} seconds."
+    hint = "Check the network on both sides, then start again with a new code."
+    if cause is None:
+        message = f"The connection to the other side was lost, and nothing went on. {tried}"
+        return Failure(Code.TIMEOUT, Party.PEER, message, hint)
+    return Failure(cause.code, cause.party, f"{cause.message} {tried}", cause.hint)
+
+
+def words_differ() -> Failure:
+    """The person says that the verifier's words are not the same on both screens."""
+    return Failure(
+        Code.PROTOCOL_ERROR,
+        Party.PEER,
+        "The words differ: somebody may be in between. Nothing more was sent or taken.",
+        "Tell the code to nobody else, and over another way: start again with a new one.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -45,9 +46,11 @@ class Machine(Generic[C]):
 
     def handle(self, event: Input, now: Moment) -> tuple[Effect, ...]:
         """Take one input; return what to do. Never raises on anything that a remote side sent."""
-        deadline = self.deadline()
-        if isinstance(event, Woke) and deadline is not None and now.mono < deadline:
-            return ()
+        if isinstance(event, Woke):
+            deadline = self.deadline()
+            if deadline is not None and now.mono < deadline:
+                return ()
+            event = Woke(now.mono >= self._entered + self._longest.get(type(self.state), math.inf))
         narrow = self._interpret(self._context, self.state, event, now)
         if narrow is None:
             return ()
@@ -65,8 +68,7 @@ class Machine(Generic[C]):
             return None
         kind = type(self.state)
         patient = self._since + self._patience[kind]
-        if kind in self._longest:
-            patient = min(patient, self._entered + self._longest[kind])
+        patient = min(patient, self._entered + self._longest.get(kind, math.inf))
         until: float = getattr(self.state, "until", patient)
         return min(patient, until)
 

@@ -12,7 +12,7 @@ from croc_core.errors import Failure
 from croc_core.handshake import HELLO_LENGTH, Session, hello, stream_key
 from croc_core.identify import encode_line
 from croc_core.messages import Problem
-from croc_core.party_io import Effect, Hang, Post, Secure, Speak
+from croc_core.party_io import Dial, Effect, Hang, Post, Secure, Speak
 from croc_core.table import Row, row
 from croc_core.values import Entropy, Reason, Role, Value
 
@@ -47,6 +47,10 @@ class Patience(NamedTuple):
     """For the relay to take note of the end."""
     farewell: float = 5.0
     """For the sender to hang up after the receipt (docs/protocol.md, "Order of the end")."""
+    redial: float = 15.0
+    """For the other side to come back to a channel that lives."""
+    reconnect: float = 600.0
+    """For a lost connection to come back and go on, in all; 0: it is not tried."""
 
 
 # ---- values that states carry
@@ -57,8 +61,12 @@ class Seat(Value, frozen=True):
 
     channel: str
     uuid: str
-    port: int
-    """Of data connection 0."""
+    ports: tuple[int, ...]
+    """Of the data connections, by their number."""
+
+    def dial(self, connection: int = LINK) -> Dial:
+        """Connect to the port of *connection* and identify."""
+        return Dial(connection, self.ports[connection], encode_line(self.channel, self.uuid))
 
     def post(self, *, since: int | None = None, after: float = 0.0, **changes: str | bool) -> Post:
         """The request that makes *changes*, or with *since* waits for news."""
@@ -71,10 +79,6 @@ class Seat(Value, frozen=True):
             wait=POLL if waiting else msgspec.UNSET,
         )
         return Post("/channel", wire.encode(body), after, POLL if waiting else 0.0)
-
-    def line(self) -> bytes:
-        """What identifies us on a data port."""
-        return encode_line(self.channel, self.uuid)
 
 
 class StreamKeys(Value, frozen=True):
@@ -106,14 +110,21 @@ class StreamKeys(Value, frozen=True):
         )
 
 
-def secure(session: Session, mine: Role, ours: bytes, theirs: bytes) -> Secure:
+def secure(
+    session: Session,
+    mine: Role,
+    ours: bytes,
+    theirs: bytes,
+    connection: int = LINK,
+    transfer: bytes = b"",
+) -> Secure:
     """The effect that begins sealed records once both hellos are known."""
     hellos = (ours, theirs) if mine is Role.SENDER else (theirs, ours)
     return Secure(
-        LINK,
+        connection,
         session.aead,
-        StreamKeys(session, mine, LINK, *hellos),
-        StreamKeys(session, mine.other, LINK, *hellos),
+        StreamKeys(session, mine, connection, *hellos, transfer),
+        StreamKeys(session, mine.other, connection, *hellos, transfer),
     )
 
 
@@ -122,9 +133,9 @@ def pause(before: int, seq: int) -> float:
     return 0.0 if before < seq <= BUSY else RETRY
 
 
-def own_hello(mine: Role, entropy: Entropy) -> bytes:
+def own_hello(mine: Role, entropy: Entropy, connection: int = LINK) -> bytes:
     """A fresh hello; drawn only once its dial has been answered."""
-    return hello(mine, LINK, entropy(32))
+    return hello(mine, connection, entropy(32))
 
 
 def peer_hello_length(mine: Role) -> int:
@@ -133,14 +144,6 @@ def peer_hello_length(mine: Role) -> int:
 
 
 # ---- states of the end, in both tables
-
-
-class AskingWhy(Value, frozen=True):
-    """The data connection broke: the relay is asked whether somebody closed the channel."""
-
-    seat: Seat
-    failure: Failure
-    """What to say if the relay knows of nothing."""
 
 
 class Leaving(Value, frozen=True):
@@ -208,7 +211,18 @@ class PeerStopped(Ending, frozen=True):
 
 
 class LinkLost(Ending, frozen=True):
-    """The data connection is gone, and nothing said why."""
+    """A data connection is gone or was not to be had, and nothing said why."""
+
+    crowded: bool = False
+    """Whether the relay said that it has no room for it now."""
+    until: float = 0.0
+    """When to have given up, in monotonic seconds."""
+    again: bool = False
+    """Whether to connect again."""
+    tell: bool = False
+    """Whether the person is to hear of it."""
+    after: float = 0.0
+    """How long to wait before the relay is asked, in seconds."""
 
 
 class LocalFailed(Ending, frozen=True):
@@ -227,10 +241,6 @@ class Left(Value, frozen=True):
     """The relay has heard that we leave, or cannot be told."""
 
 
-class ChannelLives(Value, frozen=True):
-    """The relay knows of no close: the other side is just not there."""
-
-
 # ---- actions of the end
 
 
@@ -247,7 +257,7 @@ def leave(state: Any, event: Ending) -> Step:
 def hang_up(state: Any, event: Ending) -> Step:
     """Hang up, close the channel, then end."""
     close = state.seat.post(close=True, reason=event.reason)
-    return Leaving(event.failure), (Hang(LINK), close)
+    return Leaving(event.failure), (*hangs(state), close)
 
 
 def say_and_leave(state: Any, event: Ending) -> Step:
@@ -257,28 +267,22 @@ def say_and_leave(state: Any, event: Ending) -> Step:
     """
     problem = Problem(event.failure.code, "")
     close = state.seat.post(close=True, reason=event.reason, after=WORD)
-    return Leaving(event.failure), (Speak(LINK, problem, last=True), Hang(LINK), close)
+    return Leaving(event.failure), (Speak(LINK, problem, last=True), *hangs(state), close)
 
 
-def end_at_once(_: object, event: Ending) -> Step:
+def end_at_once(state: Any, event: Ending) -> Step:
     """Hang up and end: the channel is closed already."""
-    return Failed(event.failure), (Hang(LINK),)
+    return Failed(event.failure), hangs(state)
 
 
-def ask_why(state: Any, event: LinkLost) -> Step:
-    """Ask the relay whether it knows why the data connection broke."""
-    return AskingWhy(state.seat, event.failure), (Hang(LINK), state.seat.post())
+def hangs(state: Any) -> tuple[Effect, ...]:
+    """Hang up every data connection of *state*."""
+    return tuple(Hang(connection) for connection in state.up)
 
 
 def part(state: Leaving, _: Left) -> Step:
     """The relay knows, or cannot be told."""
     return Failed(state.failure), ()
-
-
-def give_up(state: AskingWhy, _: object) -> Step:
-    """Nobody knows why; close the channel."""
-    close = state.seat.post(close=True, reason=Reason.FAILED)
-    return Leaving(state.failure), (close,)
 
 
 def stay(state: Any, _: Renewed) -> Step:
@@ -295,12 +299,5 @@ def endings(source: type[Any], act: Action, *events: type[Ending]) -> tuple[Row[
     return tuple(row(source, event, target, act) for event in events)
 
 
-LAST_ROWS: tuple[Row[Effect], ...] = (
-    row(AskingWhy, ChannelLives, Leaving, give_up),
-    row(AskingWhy, TimedOut, Leaving, give_up),
-    row(AskingWhy, CalledOff, Leaving, give_up),
-    row(AskingWhy, ClosedByPeer, Failed, fail),
-    row(AskingWhy, ChannelGone, Failed, fail),
-    row(Leaving, Left, Failed, part),
-)
+LAST_ROWS: tuple[Row[Effect], ...] = (row(Leaving, Left, Failed, part),)
 """The end of both tables."""

@@ -101,7 +101,7 @@ class PiecesSent(Value, frozen=True):
 
 
 class DigestsSent(Value, frozen=True):
-    """`SendDigests` is done."""
+    """`SendDigests` is done. The answer to them is told after it, even where it came before."""
 
 
 class Compared(Value, frozen=True):
@@ -150,6 +150,9 @@ class Interrupted(Value, frozen=True):
 
 class Woke(Value, frozen=True):
     """The machine's deadline has passed."""
+
+    late: bool = False
+    """Set by `Machine` alone: the state may not be waited in any longer, whatever renews it."""
 
 
 Input = (

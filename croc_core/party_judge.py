@@ -11,10 +11,8 @@ from croc_core.identify import Welcome, parse_reply
 from croc_core.messages import Message, Problem
 from croc_core.party import (
     LINK,
-    AskingWhy,
     CalledOff,
     ChannelGone,
-    ChannelLives,
     ClosedByPeer,
     Ending,
     Leaving,
@@ -50,23 +48,6 @@ def leaving(_: Leaving, event: Input) -> object | None:
     return Left() if isinstance(event, Replied | Unanswered | Woke | Interrupted) else None
 
 
-def asking_why(role: Role, state: AskingWhy, event: Input) -> object | None:
-    """Who closed the channel, if anybody did."""
-    match event:
-        case Replied():
-            found = answer(event, wire.State, role, burnt=True)
-            if isinstance(found, ClosedByPeer):
-                return found
-            return ChannelGone(state.failure) if isinstance(found, ChannelGone) else ChannelLives()
-        case Unanswered():
-            return ChannelLives()
-        case Woke():
-            return TimedOut(state.failure)
-        case Interrupted(code):
-            return CalledOff(failures.interrupted(code))
-    return None
-
-
 T = TypeVar("T")
 
 
@@ -89,14 +70,12 @@ def answer(event: Replied, kind: type[T], role: Role, *, burnt: bool) -> T | End
 
 
 def _closed(role: Role, reason: str) -> Failure:
-    """What a close by the other side means for *role*."""
+    """What a close in the name of the other side means for *role*: it is the relay's word."""
     if reason == Reason.WRONG_CODE:
-        if role is Role.RECIPIENT:
-            return failures.wrong_code_recipient()
-        return failures.false_proof()
+        return failures.closed_for_the_code(recipient=role is Role.RECIPIENT)
     if reason == Reason.DECLINED and role is Role.SENDER:
-        return failures.declined_by_peer()
-    return failures.stopped_by_peer(reason)
+        return failures.closed_as_declined()
+    return failures.closed_by_peer(reason)
 
 
 def request_trouble(
@@ -136,8 +115,9 @@ def bare_trouble(event: Input, what: str) -> Ending | None:
             return PeerBroke(failures.peer_broke(why))
         case LocalBroke(failure):
             return LocalFailed(failure)
-        case Woke():
-            return TimedOut(failures.timed_out(what))
+        case Woke(late):
+            silent = failures.timed_out(what)
+            return TimedOut(silent) if late else LinkLost(silent)
         case Interrupted(code):
             return CalledOff(failures.interrupted(code))
     return None
@@ -161,7 +141,11 @@ def identified(event: Identified) -> Ending | None:
     if reply.status == 426:
         return VersionDiffers(failures.version("the relay speaks another version"))
     refusal = failures.refused(reply.code, reply.status)
-    return LinkLost(refusal) if reply.status == 410 else Refused(refusal)  # who closed it, and why?
+    if reply.status in (403, 404, 408, 410):
+        return LinkLost(refusal)  # is the channel gone, or closed, and by whom?
+    if reply.status in (429, 503):
+        return LinkLost(refusal, crowded=True)
+    return Refused(refusal)
 
 
 def port_trouble(event: Input) -> Ending | None:
@@ -171,10 +155,10 @@ def port_trouble(event: Input) -> Ending | None:
     return bare_trouble(event, "the relay's data port")
 
 
-def greeted(mine: Role, data: bytes) -> Ending | None:
+def greeted(mine: Role, data: bytes, connection: int = LINK) -> Ending | None:
     """None where *data* is the other side's hello; else how the run ends."""
     try:
-        check_hello(data, mine.other, LINK)
+        check_hello(data, mine.other, connection)
     except RemoteProtocolError as error:
         return PeerBroke(failures.peer_broke(str(error)))
     return None

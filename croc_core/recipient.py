@@ -14,24 +14,38 @@ What an input means is judged in `recipient_judge.py`; the rows here only move.
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from croc_core import wire
+from croc_core.content import Verdict
 from croc_core.events import Completed, OfferSeen, Waiting
+from croc_core.many import (
+    Leg,
+    LegEnded,
+    LegGreeted,
+    LegTaken,
+    Stage,
+    drop_leg,
+    greet_leg,
+    legs,
+    secure_leg,
+    with_leg,
+)
 from croc_core.messages import Decline, Receipt
 from croc_core.party import (
     LAST_ROWS,
     LINK,
     RETRY,
     WORD,
-    AskingWhy,
     CalledOff,
     ChannelGone,
     ClosedByPeer,
     Ending,
     Failed,
     Leaving,
-    LinkLost,
     LocalFailed,
     NoAnswer,
     PeerBroke,
@@ -44,10 +58,10 @@ from croc_core.party import (
     TimedOut,
     Unreachable,
     VersionDiffers,
-    ask_why,
     endings,
     fail,
     hang_up,
+    hangs,
     leave,
     peer_hello_length,
     say_and_leave,
@@ -55,8 +69,9 @@ from croc_core.party import (
     stay,
 )
 from croc_core.party_io import (
+    BeginOffer,
+    Compare,
     Consider,
-    Dial,
     Effect,
     Finish,
     Greet,
@@ -65,15 +80,21 @@ from croc_core.party_io import (
     Hear,
     Judge,
     Post,
+    SendWant,
     Show,
+    ShowVerifier,
     Speak,
     TakePieces,
 )
+from croc_core.recipient_rejoin import REJOIN_ROWS
 from croc_core.recipient_states import (
     Agreed,
+    AgreedHeld,
     AllFinal,
+    AllIn,
     Answering,
     AnswerTaken,
+    AwaitingDigests,
     AwaitingEnd,
     AwaitingOffer,
     AwaitingOpen,
@@ -82,15 +103,21 @@ from croc_core.recipient_states import (
     Begun,
     Closed,
     Closing,
+    ComparedAll,
+    ComparedSome,
+    Comparing,
+    Continued,
+    Counted,
+    Counting,
     CurveUnasked,
     Deciding,
+    DigestsGood,
     Done,
     Finishing,
-    Greeting,
+    Gathering,
     HearingOffer,
     HelloGood,
     HungUp,
-    Identifying,
     Idle,
     Joining,
     Judging,
@@ -100,15 +127,35 @@ from croc_core.recipient_states import (
     OfferGrew,
     OfferWhole,
     OpenGood,
+    OpenShown,
     ProofBad,
     ProofGood,
     Receiving,
     Refusing,
     SeatTaken,
     TcpTaken,
+    TotalsEarly,
     TotalsGood,
+    TotalsUncounted,
+    VerdictEarly,
     VerdictGiven,
+    Verifying,
+    Wanting,
+    WantOut,
+    WordsAgree,
+    WordsDiffer,
     XGood,
+)
+from croc_core.reconnect import (
+    AWAY_ROWS,
+    FOREVER,
+    Bond,
+    Greeting,
+    Identifying,
+    Recovered,
+    go_on,
+    lost,
+    met,
 )
 from croc_core.table import Table, row
 from croc_core.values import Reason, Role
@@ -175,64 +222,146 @@ def ask_proof_once_more(state: AwaitingProof, _: NoAnswer) -> Step:
     return state, (state.seat.post(since=state.seq, after=RETRY),)
 
 
-def dial(state: AwaitingProof, _: ProofGood) -> Step:
+def dial(state: AwaitingProof, event: ProofGood) -> Step:
     """Step 13: connect to the TCP port and identify."""
-    seat = state.seat
-    return Identifying(seat, state.session), (Dial(LINK, seat.port, seat.line()),)
+    seat, session = state.seat, state.session
+    return Identifying(Bond(seat, session, session, staplings=event.staplings)), (seat.dial(),)
 
 
 def greet(state: Identifying, event: TcpTaken) -> Step:
     """Send our hello; read the sender's."""
-    greeting = Greeting(state.seat, state.session, event.hello)
+    greeting = Greeting(state.bond, event.hello, event.by)
     return greeting, (Greet(LINK, event.hello, peer_hello_length(Role.RECIPIENT)),)
 
 
 def open_records(state: Greeting, event: HelloGood) -> Step:
     """From here on everything is sealed."""
-    keys = secure(state.session, Role.RECIPIENT, state.hello, event.theirs)
-    return AwaitingOpen(state.seat, state.session), (keys, Hear(LINK))
+    keys = secure(state.bond.session, Role.RECIPIENT, state.hello, event.theirs)
+    return AwaitingOpen(met(state.bond)), (keys, Hear(LINK))
 
 
 def await_offer(state: AwaitingOpen, _: OpenGood) -> Step:
     """The sender is bound to this run; what does it offer?"""
-    return AwaitingOffer(state.seat), (Show(Waiting("the offer")), Hear(LINK))
+    return AwaitingOffer(state.bond), (Show(Waiting("the offer")), Hear(LINK))
+
+
+def await_offer_shown(state: AwaitingOpen, event: OpenShown) -> Step:
+    """Show the words; meanwhile, what does the sender offer?"""
+    shown = ShowVerifier(event.places, event.ask)
+    return AwaitingOffer(state.bond), (shown, Show(Waiting("the offer")), Hear(LINK))
+
+
+def verified(state: Any, _: WordsAgree) -> Step:
+    """Nobody is in between; the offer is still to come."""
+    return replace(state, bond=replace(state.bond, verified=True)), ()
+
+
+def resume_offer(state: AwaitingOffer, _: Continued) -> Step:
+    """Say what is lacking of the offer that was accepted."""
+    return Wanting(state.bond), (SendWant(LINK, state.bond.tid),)
 
 
 def hear_offer(state: AwaitingOffer, event: OfferBegun) -> Step:
-    """The first entries."""
-    count = len(event.entries)
-    hearing = HearingOffer(state.seat, event.tid, count, event.bytes)
-    return hearing, (Consider(event.entries), Hear(LINK))
+    """The first entries; what was accepted before is void."""
+    bond, count = replace(state.bond, tid=b""), len(event.entries)
+    hearing = HearingOffer(bond, event.tid, count, event.bytes)
+    return hearing, (BeginOffer(), Consider(event.entries), Hear(LINK))
 
 
 def hear_more(state: HearingOffer, event: OfferGrew) -> Step:
     """More entries."""
     count = state.entries + len(event.entries)
-    hearing = HearingOffer(state.seat, state.tid, count, event.bytes)
+    hearing = HearingOffer(state.bond, state.tid, count, event.bytes)
     return hearing, (Consider(event.entries), Hear(LINK))
 
 
 def judge(state: HearingOffer, _: OfferWhole) -> Step:
     """Judge names, room and what exists, before anything is written."""
-    return Judging(state.seat, state.tid, state.entries), (Judge(), Hear(LINK))
+    return Judging(state.bond, state.tid, state.entries), (Judge(), Hear(LINK))
 
 
 def ask_person(state: Judging, event: VerdictGiven) -> Step:
     """Show the offer; the person decides."""
-    verdict = event.verdict
-    seen = OfferSeen(
-        verdict.totals.files,
-        verdict.totals.bytes,
-        verdict.refused_count,
-        verdict.overwrite_count,
-    )
-    return Deciding(state.seat, state.tid, verdict), (Show(seen),)
+    return _deciding(state.bond, state.tid, event.verdict)
+
+
+def await_words(state: Judging, event: VerdictEarly) -> Step:
+    """The offer is shown only once the words were compared."""
+    return Verifying(state.bond, state.tid, event.verdict), ()
+
+
+def ask_verified(state: Verifying, _: WordsAgree) -> Step:
+    """Nobody is in between: show the offer; the person decides."""
+    return _deciding(replace(state.bond, verified=True), state.tid, state.verdict)
+
+
+def _deciding(bond: Bond, tid: bytes, verdict: Verdict) -> Step:
+    totals = verdict.totals
+    seen = OfferSeen(totals.files, totals.bytes, verdict.refused_count, verdict.overwrite_count)
+    return Deciding(bond, tid, verdict), (Show(seen),)
 
 
 def accept(state: Deciding, event: Agreed) -> Step:
     """Step 17: take the data."""
+    after, dials = _receiving(_accepted(state, event.connections))
     said = tuple(Speak(LINK, part) for part in event.accepts)
-    return Receiving(state.seat, state.tid, state.verdict.totals), (TakePieces(LINK), *said)
+    return after, (TakePieces(LINK), *said, *dials)
+
+
+def accept_held(state: Deciding, event: AgreedHeld) -> Step:
+    """Some of it is held: the sender's digests say which blocks are right."""
+    said = tuple(Speak(LINK, part) for part in event.accepts)
+    return AwaitingDigests(_accepted(state, event.connections), event.held, 0, 0), said
+
+
+def _accepted(state: Deciding, connections: int) -> Bond:
+    """The bond with the accepted offer."""
+    return replace(
+        state.bond,
+        tid=state.tid,
+        totals=state.verdict.totals,
+        connections=connections,
+        verified=True,
+    )
+
+
+def _receiving(bond: Bond) -> tuple[Receiving, tuple[Effect, ...]]:
+    """Take the pieces, and dial the further connections."""
+    further, dials = legs(bond)
+    return Receiving(bond, further), dials
+
+
+def compare(state: AwaitingDigests, event: DigestsGood) -> Step:
+    """Compare with what is held."""
+    after = Comparing(state.bond, state.held, event.at, event.block)
+    return after, (Compare(LINK, event.digests, event.key),)
+
+
+def hear_digests(state: Comparing, _: ComparedSome) -> Step:
+    """The next ones."""
+    return AwaitingDigests(state.bond, state.held, state.at, state.block), (Hear(LINK),)
+
+
+def want(state: Comparing, _: ComparedAll) -> Step:
+    """Say what is lacking."""
+    return Wanting(state.bond), (SendWant(LINK, state.bond.tid),)
+
+
+def receive_wanted(state: Wanting, _: WantOut) -> Step:
+    """Take the data."""
+    after, dials = _receiving(state.bond)
+    return after, (TakePieces(LINK), *dials)
+
+
+def greet_further(state: Any, event: LegTaken) -> Step:
+    """Send our hello on a further connection; read the sender's."""
+    return greet_leg(state, event, Role.RECIPIENT)
+
+
+def take_further(state: Any, event: LegGreeted) -> Step:
+    """Take pieces from a further connection."""
+    after, keys = secure_leg(state, event, Role.RECIPIENT)
+    return after, (keys, TakePieces(event.connection))
 
 
 def decline(state: Judging | Deciding, event: Ending) -> Step:
@@ -244,14 +373,49 @@ def decline(state: Judging | Deciding, event: Ending) -> Step:
 
 def finish(state: Receiving, event: TotalsGood) -> Step:
     """Make everything final."""
-    return Finishing(state.seat, state.tid), (Finish(event.sizes),)
+    return _finishing(state.bond), (Finish(event.sizes),)
+
+
+def _finishing(bond: Bond) -> Finishing:
+    """All is here: a loss before it is made good."""
+    return Finishing(replace(bond, until=FOREVER))
+
+
+def gather(state: Receiving, event: TotalsEarly) -> Step:
+    """Wait for the end of the further connections."""
+    return Gathering(state.bond, state.legs, event.sizes), ()
+
+
+def count(state: Receiving, event: TotalsUncounted) -> Step:
+    """Ask which further connections the sender ever had."""
+    return Counting(state.bond, state.legs, event.sizes), (state.seat.post(),)
+
+
+def count_again(state: Counting, _: NoAnswer) -> Step:
+    """The relay did not answer; ask again soon."""
+    return state, (state.seat.post(after=RETRY),)
+
+
+def counted(state: Counting, event: Counted) -> Step:
+    """Hang up those that nobody was at the other end of; wait for the others."""
+    further = state.legs
+    for connection in event.alone:
+        further = with_leg(further, connection, Leg(Stage.GONE))
+    gathering = Gathering(state.bond, further, state.sizes)
+    return gathering, tuple(Hang(connection) for connection in event.alone)
+
+
+def finish_gathered(state: Any, event: AllIn) -> Step:
+    """No further connection is left: make everything final."""
+    hung = tuple(Hang(connection) for connection in event.done)
+    return _finishing(state.bond), (*hung, Finish(state.sizes))
 
 
 def confirm(state: Finishing, event: AllFinal) -> Step:
     """The receipt is our last record; then the half-close."""
     arrived = event.arrived
-    receipt = Receipt(state.tid, arrived.entries, arrived.bytes)
-    return AwaitingEnd(state.seat, arrived), (
+    receipt = Receipt(state.bond.tid, arrived.entries, arrived.bytes)
+    return AwaitingEnd(state.bond, arrived), (
         Speak(LINK, receipt, last=True),
         HalfClose(LINK),
         Hear(LINK),
@@ -261,7 +425,7 @@ def confirm(state: Finishing, event: AllFinal) -> Step:
 def close(state: AwaitingEnd, _: HungUp) -> Step:
     """Step 18: close the channel."""
     done = state.seat.post(close=True, reason=Reason.DONE)
-    return Closing(state.arrived), (Hang(LINK), done)
+    return Closing(state.arrived), (*hangs(state), done)
 
 
 def succeed(state: Closing, _: Closed) -> Step:
@@ -276,6 +440,9 @@ def succeed(state: Closing, _: Closed) -> Step:
 REQUEST = (TimedOut, CalledOff, Refused, RelayBroke)
 GONE = (ClosedByPeer, ChannelGone, VersionDiffers)
 LINKED = (CalledOff, PeerBroke, TimedOut, LocalFailed)
+OFFERED = (AwaitingOffer, HearingOffer, Judging, Verifying, Deciding)
+DIGESTING = (AwaitingDigests, Comparing, Wanting)
+TAKING = (Receiving, Counting, Gathering)
 
 # fmt: off
 TABLE: Table[Effect] = Table(Idle, (Done, Failed), (
@@ -299,42 +466,60 @@ TABLE: Table[Effect] = Table(Idle, (Done, Failed), (
     *endings(AwaitingProof, leave, *REQUEST, ProofBad),
     *endings(AwaitingProof, fail, *GONE),
     row(Identifying,   TcpTaken,     Greeting,      greet),
-    row(Identifying,   LinkLost,     AskingWhy,     ask_why),
     *endings(Identifying, hang_up, *REQUEST, LocalFailed, VersionDiffers),
     row(Greeting,      HelloGood,    AwaitingOpen,  open_records),
-    row(Greeting,      LinkLost,     AskingWhy,     ask_why),
     *endings(Greeting, hang_up, *LINKED),
     row(AwaitingOpen,  OpenGood,     AwaitingOffer, await_offer),
+    row(AwaitingOpen,  OpenShown,    AwaitingOffer, await_offer_shown),
     row(AwaitingOpen,  Renewed,      AwaitingOpen,  stay),
-    row(AwaitingOpen,  LinkLost,     AskingWhy,     ask_why),
     *endings(AwaitingOpen, hang_up, *LINKED, PeerStopped),
     row(AwaitingOffer, OfferBegun,   HearingOffer,  hear_offer),
+    row(AwaitingOffer, Continued,    Wanting,       resume_offer),
+    row(AwaitingOffer, WordsAgree,   AwaitingOffer, verified),
     row(AwaitingOffer, Renewed,      AwaitingOffer, stay),
-    row(AwaitingOffer, LinkLost,     AskingWhy,     ask_why),
-    *endings(AwaitingOffer, say_and_leave, *LINKED),
-    *endings(AwaitingOffer, hang_up, PeerStopped),
     row(HearingOffer,  OfferGrew,    HearingOffer,  hear_more),
     row(HearingOffer,  OfferWhole,   Judging,       judge),
+    row(HearingOffer,  WordsAgree,   HearingOffer,  verified),
     row(HearingOffer,  Renewed,      HearingOffer,  stay),
-    row(HearingOffer,  LinkLost,     AskingWhy,     ask_why),
-    *endings(HearingOffer, say_and_leave, *LINKED),
-    *endings(HearingOffer, hang_up, PeerStopped),
     row(Judging,       VerdictGiven, Deciding,      ask_person),
+    row(Judging,       VerdictEarly, Verifying,     await_words),
     row(Judging,       NothingUsable, Leaving,      decline),
+    row(Judging,       WordsAgree,   Judging,       verified),
     row(Judging,       Renewed,      Judging,       stay),
-    row(Judging,       LinkLost,     AskingWhy,     ask_why),
-    *endings(Judging, say_and_leave, *LINKED),
-    *endings(Judging, hang_up, PeerStopped),
+    row(Verifying,     WordsAgree,   Deciding,      ask_verified),
     row(Deciding,      Agreed,       Receiving,     accept),
+    row(Deciding,      AgreedHeld,   AwaitingDigests, accept_held),
     row(Deciding,      Refusing,     Leaving,       decline),
-    row(Deciding,      LinkLost,     AskingWhy,     ask_why),
-    *endings(Deciding, say_and_leave, *LINKED),
-    *endings(Deciding, hang_up, PeerStopped),
+    row(AwaitingDigests, DigestsGood, Comparing,    compare),
+    row(AwaitingDigests, Renewed,    AwaitingDigests, stay),
+    row(Comparing,     ComparedSome, AwaitingDigests, hear_digests),
+    row(Comparing,     ComparedAll,  Wanting,       want),
+    row(Comparing,     Renewed,      Comparing,     stay),
+    row(Wanting,       WantOut,      Receiving,     receive_wanted),
+    row(Wanting,       Renewed,      Wanting,       stay),
     row(Receiving,     TotalsGood,   Finishing,     finish),
-    row(Receiving,     Renewed,      Receiving,     stay),
-    row(Receiving,     LinkLost,     AskingWhy,     ask_why),
-    *endings(Receiving, say_and_leave, *LINKED),
-    *endings(Receiving, hang_up, PeerStopped),
+    row(Receiving,     TotalsEarly,  Gathering,     gather),
+    row(Receiving,     TotalsUncounted, Counting,   count),
+    row(Counting,      Counted,      Gathering,     counted),
+    row(Counting,      NoAnswer,     Counting,      count_again),
+    *(row(state, AllIn, Finishing, finish_gathered) for state in (Counting, Gathering)),
+    *(r for state in TAKING for r in (
+        row(state, LegTaken,   state, greet_further),
+        row(state, LegGreeted, state, take_further),
+        row(state, LegEnded,   state, drop_leg),
+        row(state, Renewed,    state, stay),
+        row(state, Recovered,  state, go_on),
+        *endings(state, hang_up, Refused, RelayBroke, VersionDiffers),
+    )),
+    *(r for state in OFFERED + DIGESTING + TAKING for r in (
+        *endings(state, say_and_leave, *LINKED),
+        *endings(state, hang_up, PeerStopped),
+    )),
+    *(r for state in (AwaitingOffer, HearingOffer, Judging, Verifying)
+      for r in endings(state, say_and_leave, WordsDiffer)),
+    *lost(Identifying, Greeting, AwaitingOpen, *OFFERED, *DIGESTING, *TAKING),
+    *AWAY_ROWS,
+    *REJOIN_ROWS,
     row(Finishing,     AllFinal,     AwaitingEnd,   confirm),
     *endings(Finishing, say_and_leave, *LINKED),
     row(AwaitingEnd,   HungUp,       Closing,       close),

@@ -1,12 +1,17 @@
-"""The recipient's states, one for each wait, and the narrow events that its rows know."""
+"""The recipient's states, one for each wait, and the narrow events that its rows know.
+
+Those around a lost data connection are in reconnect.py and recipient_rejoin.py.
+"""
 
 from __future__ import annotations
 
-from croc_core.content import Arrived, Entry, Totals, Verdict
+from croc_core.content import Arrived, Entry, Verdict
 from croc_core.handshake import Responder, Session
-from croc_core.messages import Accept, Size
+from croc_core.many import Legged
+from croc_core.messages import Accept, Digests, Size
 from croc_core.party import Ending, Seat
 from croc_core.party_io import Post
+from croc_core.reconnect import Linked
 from croc_core.values import Reason, Value
 
 
@@ -44,78 +49,87 @@ class AwaitingProof(Value, frozen=True):
     seq: int
 
 
-class Identifying(Value, frozen=True):
-    """Step 13: the TCP port has been dialled."""
-
-    seat: Seat
-    session: Session
-
-
-class Greeting(Value, frozen=True):
-    """Our hello is out; the sender's is awaited."""
-
-    seat: Seat
-    session: Session
-    hello: bytes
-
-
-class AwaitingOpen(Value, frozen=True):
+class AwaitingOpen(Linked, frozen=True):
     """Records have begun; the sender's first is awaited."""
 
-    seat: Seat
-    session: Session
+
+class AwaitingOffer(Linked, frozen=True):
+    """The beginning of the offer is awaited, or the word that an accepted one goes on."""
 
 
-class AwaitingOffer(Value, frozen=True):
-    """The beginning of the offer is awaited."""
-
-    seat: Seat
-
-
-class HearingOffer(Value, frozen=True):
+class HearingOffer(Linked, frozen=True):
     """The offer is coming in: so many entries so far, and so many bytes (None: unknown)."""
 
-    seat: Seat
     tid: bytes
     entries: int
     bytes: int | None
 
 
-class Judging(Value, frozen=True):
+class Judging(Linked, frozen=True):
     """The offer is whole; the sink judges it."""
 
-    seat: Seat
     tid: bytes
     entries: int
 
 
-class Deciding(Value, frozen=True):
-    """The person decides; nothing has been written."""
+class Verifying(Linked, frozen=True):
+    """The person compares the verifier's words before anything is accepted."""
 
-    seat: Seat
     tid: bytes
     verdict: Verdict
 
 
-class Receiving(Value, frozen=True):
+class Deciding(Linked, frozen=True):
+    """The person decides; nothing has been written."""
+
+    tid: bytes
+    verdict: Verdict
+
+
+class AwaitingDigests(Linked, frozen=True):
+    """Digests of what is held are awaited, in the order of `held`: next comes this place of it."""
+
+    held: tuple[tuple[int, int], ...]
+    """Entries, and how many of their first bytes are held."""
+    at: int
+    block: int
+
+
+class Comparing(Linked, frozen=True):
+    """Digests are being compared with what is held; the place is that behind them."""
+
+    held: tuple[tuple[int, int], ...]
+    at: int
+    block: int
+
+
+class Wanting(Linked, frozen=True):
+    """The sender is being told what is lacking."""
+
+
+class Receiving(Legged, frozen=True):
     """Step 17, on the other side: the data is coming in."""
 
-    seat: Seat
-    tid: bytes
-    totals: Totals
+
+class Counting(Legged, frozen=True):
+    """The sender has said what it came to; which further connections did it ever have?"""
+
+    sizes: tuple[Size, ...]
 
 
-class Finishing(Value, frozen=True):
+class Gathering(Legged, frozen=True):
+    """The sender has said what it came to; further connections have not ended yet."""
+
+    sizes: tuple[Size, ...]
+
+
+class Finishing(Linked, frozen=True):
     """All has come; it is being made final."""
 
-    seat: Seat
-    tid: bytes
 
-
-class AwaitingEnd(Value, frozen=True):
+class AwaitingEnd(Linked, frozen=True):
     """The receipt is out; the sender is to hang up."""
 
-    seat: Seat
     arrived: Arrived
 
 
@@ -176,6 +190,8 @@ class AnswerTaken(Value, frozen=True):
 class ProofGood(Value, frozen=True):
     """H(k) is right: the sender holds the secret."""
 
+    staplings: tuple[int, ...]
+
 
 class ProofBad(Ending, frozen=True):
     """H(k) is wrong."""
@@ -187,6 +203,7 @@ class TcpTaken(Value, frozen=True):
     """The relay has taken our identification."""
 
     hello: bytes
+    by: float
 
 
 class HelloGood(Value, frozen=True):
@@ -197,6 +214,27 @@ class HelloGood(Value, frozen=True):
 
 class OpenGood(Value, frozen=True):
     """The sender opened what its head committed to."""
+
+
+class OpenShown(Value, frozen=True):
+    """As `OpenGood`; the words are to be compared, by our person where `ask` is set."""
+
+    hidden = ("places",)
+
+    places: tuple[int, int, int, int]
+    ask: bool
+
+
+class WordsAgree(Value, frozen=True):
+    """The person says that the words are the same."""
+
+
+class WordsDiffer(Ending, frozen=True):
+    """The person says that they are not."""
+
+
+class Continued(Value, frozen=True):
+    """The sender goes on with the offer that was accepted."""
 
 
 class OfferBegun(Value, frozen=True):
@@ -228,6 +266,12 @@ class VerdictGiven(Value, frozen=True):
     verdict: Verdict
 
 
+class VerdictEarly(Value, frozen=True):
+    """The sink has judged, and the person has not compared the words yet."""
+
+    verdict: Verdict
+
+
 class NothingUsable(Ending, frozen=True):
     """Not one entry of the offer can be taken."""
 
@@ -240,6 +284,7 @@ class Agreed(Value, frozen=True):
     hidden = ("accepts",)
 
     accepts: tuple[Accept, ...]
+    connections: int
 
 
 class Refusing(Ending, frozen=True):
@@ -248,10 +293,68 @@ class Refusing(Ending, frozen=True):
     reason = Reason.DECLINED
 
 
+class AgreedHeld(Value, frozen=True):
+    """As `Agreed`, and a part of it is held already: entries and lengths."""
+
+    hidden = ("accepts",)
+
+    accepts: tuple[Accept, ...]
+    connections: int
+    held: tuple[tuple[int, int], ...]
+
+
+class DigestsGood(Value, frozen=True):
+    """The digests that are next; behind them comes the place `at`, `block`."""
+
+    hidden = ("key",)
+
+    digests: Digests
+    key: bytes
+    at: int
+    block: int
+
+
+class ComparedSome(Value, frozen=True):
+    """They are compared; more will come."""
+
+
+class ComparedAll(Value, frozen=True):
+    """All are compared."""
+
+
+class WantOut(Value, frozen=True):
+    """The sender knows what is lacking."""
+
+
 class TotalsGood(Value, frozen=True):
     """The sender's totals are those of what was accepted."""
 
     sizes: tuple[Size, ...]
+
+
+class TotalsEarly(Value, frozen=True):
+    """As `TotalsGood`, and some further connections have not ended."""
+
+    sizes: tuple[Size, ...]
+
+
+class TotalsUncounted(Value, frozen=True):
+    """As `TotalsEarly`, and some may have nobody on the other side."""
+
+    sizes: tuple[Size, ...]
+
+
+class Counted(Value, frozen=True):
+    """These further connections have nobody on the other side; others are still to end."""
+
+    alone: tuple[int, ...]
+
+
+class AllIn(Value, frozen=True):
+    """The last of the further connections has ended, or is one of those without another side."""
+
+    done: tuple[int, ...]
+    """To be hung up."""
 
 
 class AllFinal(Value, frozen=True):

@@ -16,22 +16,33 @@ What an input means is judged in `sender_judge.py`; the rows here only move.
 from __future__ import annotations
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
-from croc_core import failures, wire
+from croc_core import wire
 from croc_core.events import CodeReady, Completed, OfferSeen, Waiting
 from croc_core.handshake import Initiator
-from croc_core.messages import Open
+from croc_core.many import (
+    Leg,
+    LegGreeted,
+    LegRefused,
+    Legs,
+    LegTaken,
+    Stage,
+    drop_leg,
+    greet_leg,
+    legs,
+    secure_leg,
+    with_leg,
+)
+from croc_core.messages import Continue, Open
 from croc_core.party import (
     LAST_ROWS,
     LINK,
     RETRY,
-    AskingWhy,
     CalledOff,
     ChannelGone,
     ClosedByPeer,
-    Ending,
     Failed,
-    LinkLost,
     LocalFailed,
     NoAnswer,
     PeerBroke,
@@ -44,11 +55,11 @@ from croc_core.party import (
     TimedOut,
     Unreachable,
     VersionDiffers,
-    ask_why,
     end_at_once,
     endings,
     fail,
     hang_up,
+    hangs,
     leave,
     peer_hello_length,
     say_and_leave,
@@ -57,19 +68,34 @@ from croc_core.party import (
 )
 from croc_core.party_io import (
     Choose,
-    Dial,
     Effect,
+    EndRecords,
     Greet,
     HalfClose,
-    Hang,
     Hear,
+    Narrow,
     Post,
+    SendDigests,
     SendOffer,
     SendPieces,
     Show,
+    ShowVerifier,
     Speak,
 )
+from croc_core.reconnect import (
+    AWAY_ROWS,
+    FOREVER,
+    AskingWhy,
+    Bond,
+    Greeting,
+    Identifying,
+    Unsure,
+    lost,
+    met,
+)
+from croc_core.sender_rejoin import REJOIN_ROWS, unsure
 from croc_core.sender_states import (
+    AcceptHeld,
     AcceptPart,
     AcceptWhole,
     AnswerBad,
@@ -78,15 +104,20 @@ from croc_core.sender_states import (
     AwaitingAnswer,
     AwaitingReceipt,
     AwaitingStaple,
+    AwaitingWant,
     Begun,
     DeclinedByPeer,
+    Digesting,
+    DigestsOut,
     Done,
     Forgotten,
-    Greeting,
+    HelloAgain,
+    HelloAsked,
     HelloGood,
-    Identifying,
+    HelloShown,
     Idle,
     IsStapled,
+    LegOut,
     NothingYet,
     NotStapled,
     Offering,
@@ -101,6 +132,11 @@ from croc_core.sender_states import (
     Sending,
     TcpTaken,
     Unconfirmed,
+    Verifying,
+    WantPart,
+    WantWhole,
+    WordsAgree,
+    WordsDiffer,
     XTaken,
 )
 from croc_core.table import Table, row
@@ -173,21 +209,21 @@ def prove_again(state: Proving, _: NoAnswer) -> Step:
     return state, (state.seat.post(h_k=state.session.h_k_wire, after=RETRY),)
 
 
-def dial(state: Proving, _: ProofTaken) -> Step:
+def dial(state: Proving, event: ProofTaken) -> Step:
     """Step 11: connect to the TCP port and identify."""
-    seat = state.seat
-    identifying = Identifying(seat, state.session, state.vn)
-    return identifying, (Dial(LINK, seat.port, seat.line()),)
+    seat, session = state.seat, state.session
+    bond = Bond(seat, session, session, staplings=event.staplings, vn=state.vn)
+    return Identifying(bond), (seat.dial(),)
 
 
-def ask_stapled(state: Identifying, _: TcpTaken) -> Step:
+def ask_stapled(state: Identifying, event: TcpTaken) -> Step:
     """Step 16: ask whether the connections are stapled."""
-    return AwaitingStaple(state.seat, state.session, state.vn, 0), (state.seat.post(),)
+    return AwaitingStaple(state.bond, 0, event.by), (state.seat.post(),)
 
 
 def ask_stapled_again(state: AwaitingStaple, event: NotStapled) -> Step:
     """Step 16, again."""
-    waiting = AwaitingStaple(state.seat, state.session, state.vn, event.seq)
+    waiting = replace(state, seq=event.seq)
     return waiting, (state.seat.post(since=event.seq, after=event.after),)
 
 
@@ -198,59 +234,143 @@ def ask_stapled_once_more(state: AwaitingStaple, _: NoAnswer) -> Step:
 
 def greet(state: AwaitingStaple, event: IsStapled) -> Step:
     """Send our hello; read the recipient's."""
-    greeting = Greeting(state.seat, state.session, state.vn, event.hello)
+    greeting = Greeting(state.bond, event.hello, event.by)
     return greeting, (Greet(LINK, event.hello, peer_hello_length(Role.SENDER)),)
+
+
+def _opened(state: Greeting, theirs: bytes) -> tuple[Effect, ...]:
+    """From here on everything is sealed, and the first word is Open."""
+    keys = secure(state.bond.session, Role.SENDER, state.hello, theirs)
+    return keys, Speak(LINK, Open(state.bond.vn.reveal)), Hear(LINK)
 
 
 def offer(state: Greeting, event: HelloGood) -> Step:
     """Step 12: from here on everything is sealed. Open, then offer."""
-    keys = secure(state.session, Role.SENDER, state.hello, event.theirs)
-    return Offering(state.seat, event.tid), (
-        keys,
-        Speak(LINK, Open(state.vn.reveal)),
-        Hear(LINK),
-        SendOffer(LINK, event.tid),
-    )
+    opened = _opened(state, event.theirs)
+    return Offering(met(state.bond), event.tid), (*opened, SendOffer(LINK, event.tid))
+
+
+def offer_shown(state: Greeting, event: HelloShown) -> Step:
+    """Offer, and show the words that the other side compares."""
+    opened = _opened(state, event.theirs)
+    show = ShowVerifier(event.places, ask=False)
+    return Offering(met(state.bond), event.tid), (*opened, show, SendOffer(LINK, event.tid))
+
+
+def ask_words(state: Greeting, event: HelloAsked) -> Step:
+    """Open, and wait until our person has compared the words."""
+    opened = _opened(state, event.theirs)
+    return Verifying(met(state.bond)), (*opened, ShowVerifier(event.places, ask=True))
+
+
+def offer_verified(state: Verifying, event: WordsAgree) -> Step:
+    """Nobody is in between: offer."""
+    bond = replace(state.bond, verified=True)
+    return Offering(bond, event.tid), (SendOffer(LINK, event.tid),)
+
+
+def resume_offer(state: Greeting, event: HelloAgain) -> Step:
+    """Go on with the offer that was accepted; what does the recipient lack?"""
+    opened = _opened(state, event.theirs)
+    told = Show(Waiting("the other side to go on"))
+    on = Speak(LINK, Continue(state.bond.tid))
+    return AwaitingWant(met(state.bond), 0), (*opened, on, told)
 
 
 def await_accept(state: Offering, event: OfferOut) -> Step:
     """The recipient decides."""
     seen = OfferSeen(event.totals.files, event.totals.bytes)
     waiting = Waiting("the other side to accept")
-    return AwaitingAccept(state.seat, state.tid), (Show(seen), Show(waiting))
+    after = AwaitingAccept(state.bond, state.tid, (0, ()), held=False)
+    return after, (Show(seen), Show(waiting))
 
 
 def choose(state: AwaitingAccept, event: AcceptPart) -> Step:
     """Note a part of the choice."""
-    return state, (Choose(LINK, event.accept), Hear(LINK))
+    part = event.accept
+    said, held = (part.connections, part.codecs), state.held or bool(part.held)
+    return replace(state, said=said, held=held), (Choose(LINK, part), Hear(LINK))
+
+
+def _accepted(state: AwaitingAccept, connections: int) -> Bond:
+    """The bond with the accepted offer; a loss before it is made good."""
+    return replace(state.bond, tid=state.tid, connections=connections, verified=True, until=FOREVER)
 
 
 def send(state: AwaitingAccept, event: AcceptWhole) -> Step:
     """Step 17: send the data."""
-    return Sending(state.seat, state.tid), (
-        Choose(LINK, event.accept),
-        Hear(LINK),
-        SendPieces(LINK),
-    )
+    after, dials = _sending(_accepted(state, event.connections))
+    return after, (Choose(LINK, event.accept), Hear(LINK), *dials)
+
+
+def send_digests(state: AwaitingAccept, event: AcceptHeld) -> Step:
+    """The recipient holds some of it: which blocks are right?"""
+    bond = _accepted(state, event.connections)
+    digests = SendDigests(LINK, bond.tid, event.key)
+    return Digesting(bond), (Choose(LINK, event.accept), Hear(LINK), digests)
+
+
+def await_want(state: Digesting, _: DigestsOut) -> Step:
+    """What does the recipient lack?"""
+    return AwaitingWant(state.bond, 0), ()
+
+
+def narrow(state: AwaitingWant, event: WantPart) -> Step:
+    """Note a part of what it lacks."""
+    return replace(state, sum=event.sum), (Narrow(LINK, event.want), Hear(LINK))
+
+
+def send_wanted(state: AwaitingWant, event: WantWhole) -> Step:
+    """Send what is lacking."""
+    bond = replace(state.bond, wanted=event.sum, until=event.until)
+    after, dials = _sending(bond)
+    return after, (Narrow(LINK, event.want), Hear(LINK), *dials)
+
+
+def _sending(bond: Bond) -> tuple[Sending, tuple[Effect, ...]]:
+    """Send on the only connection, or dial the further ones."""
+    further, dials = legs(bond)
+    return Sending(bond, further, ()), dials or (SendPieces(LINK),)
+
+
+def greet_further(state: Sending, event: LegTaken) -> Step:
+    """Send our hello on a further connection; read the recipient's."""
+    return greet_leg(state, event, Role.SENDER)
+
+
+def send_further(state: Sending, event: LegGreeted) -> Step:
+    """Send a share of the data over a further connection."""
+    after, keys = secure_leg(state, event, Role.SENDER)
+    return after, (keys, SendPieces(event.connection))
+
+
+def end_further(state: Sending, event: LegOut) -> Step:
+    """A further connection has nothing left to send."""
+    after = replace(state, legs=_over(state, event.connection), sizes=state.sizes + event.sizes)
+    return after, _end_leg(event.connection)
+
+
+def _over(state: Sending, connection: int) -> Legs:
+    return with_leg(state.legs, connection, Leg(Stage.OVER)) if connection else state.legs
+
+
+def _end_leg(connection: int) -> tuple[Effect, ...]:
+    return (EndRecords(connection), HalfClose(connection)) if connection else ()
 
 
 def total(state: Sending, event: PiecesOut) -> Step:
     """Say what it came to; our last record."""
-    waiting = AwaitingReceipt(state.seat, state.tid, event.totals)
-    return waiting, (Speak(LINK, event.end, last=True), Show(Waiting("the receipt")))
+    number, bond = event.connection, replace(state.bond, sent=True)
+    waiting = AwaitingReceipt(bond, _over(state, number), event.totals)
+    end = Speak(LINK, event.end, last=True)
+    return waiting, (*_end_leg(number), end, Show(Waiting("the receipt")))
 
 
 def succeed(state: AwaitingReceipt, _: ReceiptGood) -> Step:
     """The recipient holds everything; the recipient closes the channel."""
     totals = state.totals
     completed = Completed(totals.files, totals.bytes or 0, 0.0)
-    return Done(totals), (HalfClose(LINK), Hang(LINK), Show(completed))
-
-
-def unsure(_: AwaitingReceipt, event: Ending) -> Step:
-    """The receipt will not come any more."""
-    failure = failures.unconfirmed(event.failure.message.rstrip("."))
-    return Unconfirmed(failure), (Hang(LINK),)
+    return Done(totals), (HalfClose(LINK), *hangs(state), Show(completed))
 
 
 # ---- the table
@@ -258,7 +378,6 @@ def unsure(_: AwaitingReceipt, event: Ending) -> Step:
 REQUEST = (TimedOut, CalledOff, Refused, RelayBroke)
 GONE = (ClosedByPeer, ChannelGone, VersionDiffers)
 LINKED = (CalledOff, PeerBroke, TimedOut)
-UNSURE = (*LINKED, LinkLost, LocalFailed)
 
 # fmt: off
 TABLE: Table[Effect] = Table(Idle, (Done, Failed, Unconfirmed), (
@@ -282,7 +401,6 @@ TABLE: Table[Effect] = Table(Idle, (Done, Failed, Unconfirmed), (
     *endings(Proving, leave, *REQUEST),
     *endings(Proving, fail, *GONE),
     row(Identifying,    TcpTaken,     AwaitingStaple,  ask_stapled),
-    row(Identifying,    LinkLost,     AskingWhy,       ask_why),
     *endings(Identifying, hang_up, *REQUEST, LocalFailed, VersionDiffers),
     row(AwaitingStaple, IsStapled,    Greeting,        greet),
     row(AwaitingStaple, NotStapled,   AwaitingStaple,  ask_stapled_again),
@@ -290,28 +408,51 @@ TABLE: Table[Effect] = Table(Idle, (Done, Failed, Unconfirmed), (
     *endings(AwaitingStaple, hang_up, *REQUEST),
     *endings(AwaitingStaple, end_at_once, *GONE),
     row(Greeting,       HelloGood,    Offering,        offer),
-    row(Greeting,       LinkLost,     AskingWhy,       ask_why),
+    row(Greeting,       HelloShown,   Offering,        offer_shown),
+    row(Greeting,       HelloAsked,   Verifying,       ask_words),
+    row(Greeting,       HelloAgain,   AwaitingWant,    resume_offer),
     *endings(Greeting, hang_up, *LINKED, LocalFailed),
+    row(Verifying,      WordsAgree,   Offering,        offer_verified),
+    row(Verifying,      Renewed,      Verifying,       stay),
+    *endings(Verifying, hang_up, PeerStopped),
+    *endings(Verifying, say_and_leave, *LINKED, LocalFailed, WordsDiffer),
     row(Offering,       OfferOut,     AwaitingAccept,  await_accept),
     row(Offering,       Renewed,      Offering,        stay),
-    row(Offering,       LinkLost,     AskingWhy,       ask_why),
     *endings(Offering, hang_up, *LINKED, PeerStopped, DeclinedByPeer),
     *endings(Offering, say_and_leave, LocalFailed),
     row(AwaitingAccept, AcceptPart,   AwaitingAccept,  choose),
     row(AwaitingAccept, AcceptWhole,  Sending,         send),
+    row(AwaitingAccept, AcceptHeld,   Digesting,       send_digests),
     row(AwaitingAccept, Renewed,      AwaitingAccept,  stay),
-    row(AwaitingAccept, LinkLost,     AskingWhy,       ask_why),
     *endings(AwaitingAccept, hang_up, PeerStopped, DeclinedByPeer),
     *endings(AwaitingAccept, say_and_leave, *LINKED, LocalFailed),
+    row(Digesting,      DigestsOut,   AwaitingWant,    await_want),
+    row(Digesting,      Renewed,      Digesting,       stay),
+    *endings(Digesting, hang_up, *LINKED, PeerStopped),
+    *endings(Digesting, say_and_leave, LocalFailed),
+    row(AwaitingWant,   WantPart,     AwaitingWant,    narrow),
+    row(AwaitingWant,   WantWhole,    Sending,         send_wanted),
+    row(AwaitingWant,   Renewed,      AwaitingWant,    stay),
+    *endings(AwaitingWant, hang_up, PeerStopped),
+    *endings(AwaitingWant, say_and_leave, *LINKED, LocalFailed),
+    row(Sending,        LegTaken,     Sending,         greet_further),
+    row(Sending,        LegGreeted,   Sending,         send_further),
+    row(Sending,        LegRefused,   Sending,         drop_leg),
+    row(Sending,        LegOut,       Sending,         end_further),
     row(Sending,        PiecesOut,    AwaitingReceipt, total),
     row(Sending,        Renewed,      Sending,         stay),
-    row(Sending,        LinkLost,     AskingWhy,       ask_why),
-    *endings(Sending, hang_up, *LINKED, PeerStopped),
+    *endings(Sending, hang_up, *LINKED, PeerStopped, Refused, RelayBroke, VersionDiffers),
     *endings(Sending, say_and_leave, LocalFailed),
     row(AwaitingReceipt, ReceiptGood, Done,            succeed),
     row(AwaitingReceipt, Renewed,     AwaitingReceipt, stay),
     *endings(AwaitingReceipt, hang_up, PeerStopped),
-    *(row(AwaitingReceipt, event, Unconfirmed, unsure) for event in UNSURE),
+    *lost(Identifying, Greeting, Verifying, Offering, AwaitingAccept, Digesting, AwaitingWant,
+          Sending, AwaitingReceipt),
+    *(row(state, Unsure, Unconfirmed, unsure)
+      for state in (AskingWhy, Identifying, AwaitingStaple, Greeting, AwaitingWant, Sending,
+                    AwaitingReceipt)),
+    *AWAY_ROWS,
+    *REJOIN_ROWS,
     *LAST_ROWS,
 ))
 # fmt: on

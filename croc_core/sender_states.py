@@ -1,13 +1,18 @@
-"""The sender's states, one for each wait, and the narrow events that its rows know."""
+"""The sender's states, one for each wait, and the narrow events that its rows know.
+
+Those around a lost data connection are in reconnect.py and sender_rejoin.py.
+"""
 
 from __future__ import annotations
 
 from croc_core.content import Totals
 from croc_core.errors import Failure
 from croc_core.handshake import Initiator, Session
-from croc_core.messages import Accept, PiecesEnd
+from croc_core.many import Legged
+from croc_core.messages import Accept, PiecesEnd, Size, Want
 from croc_core.party import Ending, Seat
 from croc_core.party_io import Post
+from croc_core.reconnect import Linked
 from croc_core.values import Reason, Secret, Value
 
 # ---- states
@@ -51,58 +56,59 @@ class Proving(Value, frozen=True):
     vn: Secret
 
 
-class Identifying(Value, frozen=True):
-    """Step 11: the TCP port has been dialled."""
-
-    seat: Seat
-    session: Session
-    vn: Secret
-
-
-class AwaitingStaple(Value, frozen=True):
+class AwaitingStaple(Linked, frozen=True):
     """Step 16: the relay is asked whether the connections are stapled."""
 
-    seat: Seat
-    session: Session
-    vn: Secret
     seq: int
+    by: float
+    """When the other side must be here, in monotonic seconds."""
+
+    @property
+    def until(self) -> float:
+        """The end of the wait, in monotonic seconds."""
+        return min(self.by, self.bond.until)
 
 
-class Greeting(Value, frozen=True):
-    """Our hello is out; the recipient's is awaited."""
-
-    seat: Seat
-    session: Session
-    vn: Secret
-    hello: bytes
+class Verifying(Linked, frozen=True):
+    """The person compares the verifier's words before anything is offered."""
 
 
-class Offering(Value, frozen=True):
+class Offering(Linked, frozen=True):
     """Records have begun; the offer is going out."""
 
-    seat: Seat
     tid: bytes
 
 
-class AwaitingAccept(Value, frozen=True):
+class AwaitingAccept(Linked, frozen=True):
     """The offer is out; the recipient's decision is awaited."""
 
-    seat: Seat
     tid: bytes
+    said: tuple[int, tuple[int, ...]]
+    """What all parts of the choice must agree in: connections (0 before the first) and codecs."""
+    held: bool
+    """Whether a part said that something is held."""
 
 
-class Sending(Value, frozen=True):
+class Digesting(Linked, frozen=True):
+    """The digests of what the recipient holds are going out."""
+
+
+class AwaitingWant(Linked, frozen=True):
+    """What the recipient lacks is awaited: so many bytes so far."""
+
+    sum: int
+
+
+class Sending(Legged, frozen=True):
     """Step 17: the data is going out."""
 
-    seat: Seat
-    tid: bytes
+    sizes: tuple[Size, ...]
+    """Of the streams that have ended on further connections."""
 
 
-class AwaitingReceipt(Value, frozen=True):
+class AwaitingReceipt(Legged, frozen=True):
     """All is sent; only the receipt makes it a success."""
 
-    seat: Seat
-    tid: bytes
     totals: Totals
 
 
@@ -174,9 +180,13 @@ class AnswerBad(Ending, frozen=True):
 class ProofTaken(Value, frozen=True):
     """The relay holds H(k)."""
 
+    staplings: tuple[int, ...]
+
 
 class TcpTaken(Value, frozen=True):
     """The relay has taken our identification."""
+
+    by: float
 
 
 class NotStapled(Value, frozen=True):
@@ -190,6 +200,7 @@ class IsStapled(Value, frozen=True):
     """The relay has stapled the connections."""
 
     hello: bytes
+    by: float
 
 
 class HelloGood(Value, frozen=True):
@@ -197,6 +208,41 @@ class HelloGood(Value, frozen=True):
 
     theirs: bytes
     tid: bytes
+
+
+class HelloShown(Value, frozen=True):
+    """As `HelloGood`; the recipient's person wants to compare the verifier's words."""
+
+    hidden = ("places",)
+
+    theirs: bytes
+    tid: bytes
+    places: tuple[int, int, int, int]
+
+
+class HelloAsked(Value, frozen=True):
+    """As `HelloGood`; our own person is to compare the words first."""
+
+    hidden = ("places",)
+
+    theirs: bytes
+    places: tuple[int, int, int, int]
+
+
+class HelloAgain(Value, frozen=True):
+    """As `HelloGood`, and the offer was accepted before: it goes on."""
+
+    theirs: bytes
+
+
+class WordsAgree(Value, frozen=True):
+    """The person says that the words are the same."""
+
+    tid: bytes
+
+
+class WordsDiffer(Ending, frozen=True):
+    """The person says that they are not."""
 
 
 class OfferOut(Value, frozen=True):
@@ -215,6 +261,18 @@ class AcceptWhole(Value, frozen=True):
     """The end of the recipient's choice."""
 
     accept: Accept
+    connections: int
+
+
+class AcceptHeld(Value, frozen=True):
+    """The end of the recipient's choice, and it holds some of it already."""
+
+    accept: Accept
+    connections: int
+    key: bytes
+    """Of the digests."""
+
+    hidden = ("key",)
 
 
 class DeclinedByPeer(Ending, frozen=True):
@@ -223,9 +281,36 @@ class DeclinedByPeer(Ending, frozen=True):
     reason = Reason.DECLINED
 
 
-class PiecesOut(Value, frozen=True):
-    """All that was chosen has been sent."""
+class DigestsOut(Value, frozen=True):
+    """All digests have been sent."""
 
+
+class WantPart(Value, frozen=True):
+    """A part of what the recipient lacks; more will come. `sum`: the bytes so far."""
+
+    want: Want
+    sum: int
+
+
+class WantWhole(Value, frozen=True):
+    """The end of what it lacks. `until`: when a loss must have ended now."""
+
+    want: Want
+    sum: int
+    until: float
+
+
+class LegOut(Value, frozen=True):
+    """A further connection has sent its share; others have not."""
+
+    connection: int
+    sizes: tuple[Size, ...]
+
+
+class PiecesOut(Value, frozen=True):
+    """All that was chosen has been sent, last on that connection."""
+
+    connection: int
     totals: Totals
     end: PiecesEnd
 

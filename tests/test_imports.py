@@ -19,9 +19,14 @@ ORDER = (
     "wire names identify events failures codes messages seal heads",
     "channel parser selection outgoing party_io pake",
     "judge book machine incoming handshake",
-    "links party",
-    "relay party_judge sender_states recipient_states",
+    "links party contexts",
+    "relay party_judge reconnect",
+    "reconnect_judge many",
+    "many_judge sender_states recipient_states",
+    "sender_rejoin recipient_rejoin",
     "sender recipient",
+    "sender_rejoin_judge recipient_rejoin_judge",
+    "sender_link_judge recipient_link_judge",
     "sender_judge recipient_judge",
 )
 """The core's modules, lowest first; a module imports from its own row and those above it here."""
