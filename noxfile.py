@@ -78,5 +78,5 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Throughput beside plaintext through the same relay; not part of the checks."""
-    python(session, "benchmarks.throughput", *session.posargs)
+    """Speed, memory and cost beside plaintext; `-- --only gib`, `--quick`; `--ci` is a check."""
+    python(session, "benchmarks", *session.posargs)
