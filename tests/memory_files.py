@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from croc_core.content import EMPTY, Arrived, Entry, Kind, Span, Totals, Verdict
+from croc_core.content import (
+    EMPTY,
+    MAX_SIZE,
+    Arrived,
+    Entry,
+    Kind,
+    Span,
+    Stretch,
+    Totals,
+    Verdict,
+)
 from croc_core.errors import LocalFileError, Party, RemoteProtocolError
+from croc_core.resume import BLOCK, digest
 
 
 @dataclass
@@ -101,6 +112,58 @@ class MemorySink:
         self._choose = choose
         self._stream_limit = stream_limit
         self._taken: dict[int, list[tuple[int, int]]] = {}
+        self.kept: dict[tuple[str | bytes, int | None], bytes] = {}
+        """What a broken run or an earlier offer left: the first bytes of entries."""
+        self.held: dict[int, bytes] = {}
+        """Of chosen entries, until the sender's digests have been compared with it."""
+        self.offers = 0
+        self.compared: list[tuple[int, int, int]] = []
+        """(entry, first block, blocks) of each comparison."""
+        self.wants: list[tuple[Stretch, ...]] = []
+        """What was lacking, each time that it was asked for."""
+
+    def begin(self) -> None:
+        assert self.state != "finished"
+        self._keep()
+        self.entries, self.data, self.held, self._taken = [], {}, {}, {}
+        self.state = "considering"
+        self.offers += 1
+
+    def _keep(self) -> None:
+        for number, data in self.data.items():
+            first = next(iter(self._gaps(number)), (len(data), 0))[0]
+            if first:
+                entry = self.entries[number]
+                self.kept[entry.path, entry.size] = bytes(data[:first])
+
+    def _gaps(self, number: int) -> Iterator[tuple[int, int]]:
+        """What lacks between the pieces of an entry, and behind them: (offset, length)."""
+        at = 0
+        for start, count in sorted(self._taken[number]):
+            if start > at:
+                yield at, start - at
+            at = start + count
+        size = self.entries[number].size
+        end = MAX_SIZE if size is None else size
+        if at < end:
+            yield at, end - at
+
+    def compare(self, entry: int, block: int, digests: Sequence[bytes], key: bytes) -> None:
+        assert self.state == "writing"
+        self.compared.append((entry, block, len(digests)))
+        for number, told in enumerate(digests, block):
+            part = self.held[entry][number * BLOCK : (number + 1) * BLOCK]
+            assert part, "a digest of what is not held"
+            if digest(key, part) == told:
+                self._claim(entry, number * BLOCK, len(part))
+                self.data[entry][number * BLOCK : number * BLOCK + len(part)] = part
+
+    def lacking(self) -> Iterator[Stretch]:
+        assert self.state == "writing"
+        self.wants.append(
+            tuple(Stretch(n, at, length) for n in self.data for at, length in self._gaps(n))
+        )
+        yield from self.wants[-1]
 
     def consider(self, entries: Sequence[Entry]) -> None:
         assert self.state == "considering"
@@ -113,12 +176,16 @@ class MemorySink:
         for n in numbers:
             self.data[n] = bytearray()
             self._taken[n] = []
+            entry = self.entries[n]
+            if kept := self.kept.get((entry.path, entry.size)):
+                self.held[n] = kept
         chosen = [self.entries[n] for n in numbers]
         known = [entry.size for entry in chosen if entry.size is not None]
         files = sum(entry.kind is not Kind.DIRECTORY for entry in chosen)
         totals = Totals(len(chosen), files, sum(known) if len(known) == len(chosen) else None)
         spans = tuple(Span(n, 1) for n in numbers)
-        return Verdict(spans, totals, (), len(self.entries) - len(numbers), (), 0)
+        held = tuple((n, len(data)) for n, data in self.held.items())
+        return Verdict(spans, totals, (), len(self.entries) - len(numbers), (), 0, held)
 
     def prepare(self) -> None:
         assert self.state == "judged"
@@ -174,6 +241,7 @@ class MemorySink:
         return Arrived(len(self.data), files, total, tuple(tops))
 
     def abandon(self) -> None:
+        self._keep()
         self.state = "abandoned"
 
 
