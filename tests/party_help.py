@@ -274,6 +274,7 @@ class World:
         sink: MemorySink | None = None,
         patience: Patience = PATIENCE,
         seed: int = 5,
+        takes: dict[str, Any] | None = None,
         **more: Any,
     ) -> None:
         chance = random.Random(seed).randbytes
@@ -285,6 +286,7 @@ class World:
         self.meddle: Callable[[str, bytes], bytes] = lambda role, data: data
         self.sent: list[tuple[str, bytes]] = []
         """What each party put on its data connection."""
+        self._chance = chance
         self.relay = Relay(chance, Limits(), DATA_PORTS)
         self._asks: dict[int, Callable[[p.Replied], None]] = {}
         self._links: dict[int, End] = {}
@@ -303,12 +305,12 @@ class World:
             **more,
         )
         heard = Secret((typed or phrase).encode())
-        listening = RecipientContext("7k2m", heard, chance, patience=patience)
+        listening = RecipientContext("7k2m", heard, chance, patience=patience, **(takes or {}))
         self.parties: dict[str, Member] = {}
-        sends, takes = Watched(sender(context)), Watched(recipient(listening))
-        self._enter("sender", sends, SenderNode(sends, "", 0, self.source), sender_at)  # type: ignore[arg-type]
-        node = RecipientNode(takes, "", 0, self.sink, lambda _: self._decide)  # type: ignore[arg-type]
-        self._enter("recipient", takes, node, recipient_at)
+        one, two = Watched(sender(context)), Watched(recipient(listening))
+        self._enter("sender", one, SenderNode(one, "", 0, self.source), sender_at)  # type: ignore[arg-type]
+        node = RecipientNode(two, "", 0, self.sink, lambda _: self._decide)  # type: ignore[arg-type]
+        self._enter("recipient", two, node, recipient_at)
         self.at(0.0, lambda: self.to_party("sender", io.Started()))
 
     def _enter(self, role: str, machine: Watched, node: PartyNode, address: str) -> None:
@@ -357,6 +359,12 @@ class World:
         for end in [end for m in self.parties.values() for end in m.ends.values()]:
             end.inbox.clear()
             end.broken("connection reset")
+
+    def restart(self) -> None:
+        """The relay is started anew and has forgotten everything; all connections break."""
+        self.relay = Relay(self._chance, Limits(), DATA_PORTS)
+        self._pairs.clear()
+        self.cut()
 
     def run(self, limit: float = 5000.0) -> World:
         """Go on until both have ended; the world itself sees to it that they do."""
