@@ -95,7 +95,6 @@ class Stranger:
         return self.random.choice(
             (
                 (self.http, request("/join", role="recipient", channel=paired), 0.5),
-                (self.http, request("/join", role="sender", channel=known), 0.5),
                 (self.http, request("/channel", channel=known, uuid=self.uuid(), **close), 0.5),
                 (self.http, request("/channel", channel=known, uuid=self.uuid(), x="AAAA"), 0.5),
                 (self.data, f"CROC/1 {paired} {self.uuid()}\n".encode(), 0.5),

@@ -346,6 +346,7 @@ def run(given: argparse.Namespace) -> int:
         "descriptors": all(
             r["after"]["descriptors"] <= before["descriptors"] + SPARE for r in rounds
         ),
+        "nobody was burnt": all("burn: 200" not in r["answers"] for r in rounds),
         "threads": all(r["after"]["threads"] <= before["threads"] for r in rounds),
         "memory is flat": last["storm"]["mib"] <= first["storm"]["mib"] * 1.1 + 2,
     }
