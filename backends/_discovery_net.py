@@ -33,26 +33,39 @@ _PAUSES = (0.0, 0.04, 0.06, 0.15)
 """Before the first queries, in seconds; the last one comes again and again."""
 
 
-def open_answering(host: str | None) -> list[socket.socket]:
-    """Open the sockets that queries come to, non-blocking; none where the system has none to give.
+def open_answering(host: str | None) -> tuple[list[socket.socket], list[socket.socket]]:
+    """Open the sockets that queries come to, and beside each the one that answers go out of.
 
-    With *host*, an address of this computer, queries count that come to its interface alone.
+    Non-blocking; none where the system has none to give. With *host*, an address of this computer,
+    queries count that come to its interface alone, and it is what the answers come from.
     """
-    opened = []
+    heard: list[socket.socket] = []
     wanted: dict[int, list[int]] = {}
     address = None
+    info = None
     if host is None:
         wanted = {socket.AF_INET: _interfaces(), socket.AF_INET6: _interfaces()}
     elif infos := literal(host, 0):
-        family, where = infos[0][0], infos[0][4]
+        info = infos[0]
+        family, where = info[0], info[4]
         address = where[0] if family == socket.AF_INET else None
         scope = where[3] if len(where) == 4 else 0
         wanted = {family: [scope]} if scope or address else {}
     for family, interfaces in wanted.items():
         with suppress(OSError):  # the family is not there, or the port is taken
             if (sock := _listening(family, interfaces, address)) is not None:
-                opened.append(sock)
-    return opened
+                heard.append(sock)
+    if info is None:
+        return heard, heard
+    return heard, [_bound(info[0], info[4]) for _ in heard]
+
+
+def _bound(family: int, address: tuple[str, int] | tuple[str, int, int, int]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    with suppress(OSError):  # it listens there, so it is one of ours
+        sock.bind(address)
+    return sock
 
 
 def _listening(family: int, interfaces: list[int], address: str | None) -> socket.socket | None:
@@ -93,8 +106,10 @@ def _membership(family: int, group: bytes, index: int, address: str | None) -> t
     return socket.IP_ADD_MEMBERSHIP, _interface(group, index)
 
 
-def answer_all(sock: socket.socket, answer: Callable[[bytes, str], bytes | None]) -> None:
-    """Answer what has come, though not for ever."""
+def answer_all(
+    sock: socket.socket, out: socket.socket, answer: Callable[[bytes, str], bytes | None]
+) -> None:
+    """Answer by *out* what has come to *sock*, though not for ever."""
     for _ in range(16):
         try:
             data, address = sock.recvfrom(LONGEST + 1)
@@ -103,7 +118,7 @@ def answer_all(sock: socket.socket, answer: Callable[[bytes, str], bytes | None]
         reply = answer(data, address[0])
         if reply is not None:
             with suppress(OSError):
-                sock.sendto(reply, address)
+                out.sendto(reply, address)
 
 
 def search(channel: str, enough: threading.Event) -> list[Where]:
