@@ -394,9 +394,10 @@ class NodeLoop:
         from backends._discovery_net import answer_all, open_answering  # few runs need it
 
         assert self._reactor is not None
-        for sock in open_answering(effect.host):
-            self._listeners.append(sock)
-            self._reactor.add_reader(sock, partial(answer_all, sock, effect.answer))
+        heard, answered = open_answering(effect.host)
+        self._listeners += {*heard, *answered}
+        for sock, out in zip(heard, answered, strict=True):
+            self._reactor.add_reader(sock, partial(answer_all, sock, out, effect.answer))
 
 
 def _nothing() -> None:
