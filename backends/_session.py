@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from backends._options import Options, RelayOptions, Where
     from backends._party_node import Decide, PartyNode, SenderNode
     from croc_core.content import Sink, Source
+    from croc_core.party import Patience
 
 Say = Callable[[str], None]
 """Takes a sentence for the person, safe to show."""
@@ -101,6 +102,7 @@ def sending_from(options: Options, source: Source) -> Session:
     from backends._options import where
     from backends._party_node import SenderNode
     from backends._words import words
+    from croc_core.handshake import CapsOffer
     from croc_core.sender_judge import SenderContext, sender
 
     code = None if options.code is None else codes.parse(options.code)
@@ -117,9 +119,12 @@ def sending_from(options: Options, source: Source) -> Session:
             channel=channel,
             curve=options.sender_curve,
             token=token,
-            patience=options.patience,
+            caps=CapsOffer(verify=options.verify),
+            patience=_patience(options),
+            streams=options.streams,
         )
-        return SenderNode(sender(context), relay.host, relay.port, source)
+        machine = sender(context)
+        return SenderNode(machine, relay.host, relay.port, source, compress=options.compress)
 
     if options.relay is not None:
         relay = where(options.relay)
@@ -142,6 +147,7 @@ def receiving_into(options: Options, code: str, decide: Decide, sink: Sink) -> S
     """A recipient into whatever *sink* is."""
     from backends._options import where
     from backends._party_node import RecipientNode
+    from croc_core.content import Codec
     from croc_core.handshake import Policy
     from croc_core.recipient_judge import RecipientContext, recipient
 
@@ -154,29 +160,37 @@ def receiving_into(options: Options, code: str, decide: Decide, sink: Sink) -> S
         secret=parsed.secret,
         entropy=os.urandom,
         curve=options.curve,
-        policy=Policy(suites=suites),
-        patience=options.patience,
+        policy=Policy(suites=suites, verify=options.verify),
+        patience=_patience(options),
+        streams=options.streams,
+        codecs=tuple(Codec) if options.compress else (Codec.RAW, Codec.ZEROS),
         max_entries=options.max_files,
     )
 
     def party(relay: Where) -> RecipientNode:
-        return RecipientNode(recipient(context), relay.host, relay.port, sink, decide)
+        machine, compress = recipient(context), options.compress
+        return RecipientNode(machine, relay.host, relay.port, sink, decide, compress=compress)
 
     if options.relay is not None:
         return _of(party(where(options.relay)), options)
     from backends._discovery import Searching
 
     node = Searching(parsed.channel, party)
-    return Session(node, lambda: node.failure)
+    return Session(node, lambda: node.failure, throttle=options.throttle)
 
 
 def _of(node: PartyNode, options: Options) -> Session:
     """The session of a party at a relay that was named."""
+    throttle = options.throttle
     if options.proxy is None:
-        return Session(node, lambda: node.failure)
+        return Session(node, lambda: node.failure, throttle=throttle)
     from backends._proxy import Through, proxy
 
-    return Session(Through(node, proxy(options.proxy)), lambda: node.failure)
+    return Session(Through(node, proxy(options.proxy)), lambda: node.failure, throttle=throttle)
+
+
+def _patience(options: Options) -> Patience:
+    return options.patience._replace(reconnect=options.reconnect)
 
 
 def _embedded(
@@ -195,9 +209,11 @@ def _embedded(
         connections=Connections(most=64, per_address=16),
     )
     node = Embedded(relay, options.host, lambda at, shown: party(at, shown, token))
-    listen = (Listen(options.host, 0), Listen(options.host, 0))
+    ports = 1 + (1 if options.streams == 1 else options.streams + 1)
+    listen = (Listen(options.host, 0),) * ports
     if not options.discovery:
-        return Session(node, lambda: node.failure, listen)
+        return Session(node, lambda: node.failure, listen, options.throttle)
     from backends._discovery import Discoverable
 
-    return Session(Discoverable(node, options.host), lambda: node.failure, listen)
+    discoverable = Discoverable(node, options.host)
+    return Session(discoverable, lambda: node.failure, listen, options.throttle)
