@@ -6,6 +6,7 @@ returns. Many small pieces share a record; a large one fills it.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
@@ -29,7 +30,8 @@ from croc_core.resume import BLOCK, begin, blocks, digest
 from croc_core.seal import HEADER, TAG, Sealer
 from croc_core.selection import Outline, Share
 
-PIECE_OVERHEAD = HEAD.size + PIECE_HEAD.size
+_HEADS = struct.Struct(HEAD.format + PIECE_HEAD.format.removeprefix(">"))
+PIECE_OVERHEAD = _HEADS.size
 RECORD = 512 * 1024
 """File bytes in a record that one large piece fills; measured best (docs/performance.md)."""
 MANIFEST_BYTES = 32 * 1024
@@ -196,8 +198,8 @@ class PieceProducer:
 
     def _head(self, used: int, length: int, codec: Codec) -> None:
         """Put the heads of a piece with *length* bytes of data at *used*."""
-        HEAD.pack_into(self._buffer, used, PIECE, PIECE_HEAD.size + length)
-        PIECE_HEAD.pack_into(self._buffer, used + HEAD.size, self._entry, self._offset, codec)
+        length += PIECE_HEAD.size
+        _HEADS.pack_into(self._buffer, used, PIECE, length, self._entry, self._offset, codec)
 
     def _advance(self, count: int) -> None:
         self._offset += count

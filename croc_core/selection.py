@@ -263,18 +263,19 @@ class Share:
         self._numbers = itertools.count()
 
     def draw(self) -> Iterator[Part]:
-        """Yield one producer's parts, ascending; the next slab is drawn when one is used up."""
+        """Return one producer's parts, ascending; the next slab is drawn when one is used up."""
+        parts = self._work.parts(self.outline)
+        if self._slab is None:
+            return parts if next(self._numbers) == 0 else iter(())
+        return self._draw(_cut(parts, self._slab))
+
+    def _draw(self, numbered: Iterator[tuple[int, Part]]) -> Iterator[Part]:
         mine = next(self._numbers)
-        for number, part in self._numbered():
+        for number, part in numbered:
             if number > mine:
                 mine = next(self._numbers)
             if number == mine:
                 yield part
-
-    def _numbered(self) -> Iterator[tuple[int, Part]]:
-        """Yield every part with the number of its slab."""
-        parts = self._work.parts(self.outline)
-        return zip(itertools.repeat(0), parts) if self._slab is None else _cut(parts, self._slab)
 
 
 def _cut(parts: Iterable[Part], slab: int) -> Iterator[tuple[int, Part]]:
