@@ -22,13 +22,15 @@ PLACE = ROOT / ".mutants"
 SECONDS_EACH = 3.0
 """A test that takes longer is not asked."""
 NOT_ASKED = (
-    "test_asyncio", "test_by_hand", "test_cli", "test_conformance", "test_demo", "test_explorer", "test_files",
+    "test_asyncio", "test_cli", "test_conformance", "test_demo", "test_explorer", "test_files",
     "test_library_doc", "test_memory_demo", "test_meter", "test_mutants", "test_new_backend",
     "test_preview", "test_signals", "test_threading", "test_ui",
 )  # fmt: skip
 """Tests of backends and programs: slow, or in processes of their own."""
 QUIET = "ignore::pytest.PytestAssertRewriteWarning"  # hypothesis is imported ahead of it
-ARGUMENTS = (*"-p no:cacheprovider -p no:xdist -p no:cov -s --tb=no -W".split(), QUIET)
+ARGUMENTS = (
+    "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "-s", "--tb=no", "-W", QUIET,
+)  # fmt: skip
 
 
 def digest(*texts: bytes) -> str:
