@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+from backends.files.limits import MAX_OFFERED
 from backends.files.policy import Policy
 from croc_core.events import OfferSeen
 from croc_core.limits import Limits
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 PORT = 8003
 """Default port of a relay's control plane."""
 DATA_PORTS = (27001, 27002, 27003, 27004)
-MAX_FILES = 2_000_000
-"""Most entries of an offer; `FileSink` takes no more either."""
+MAX_FILES = MAX_OFFERED
+"""Most entries of an offer."""
 MIN_THROTTLE = 1024
 """Least throttle, in bytes a second: with less a record takes too long to be a sign of life."""
 MAX_STREAMS = 15

@@ -7,21 +7,17 @@ from array import array
 from collections.abc import Iterable
 
 from backends._show import show
+from backends.files.limits import MAX_TEXT
 from backends.files.names import MAX_COMPONENT, BadName, Component, components, cut, link_stays
 from backends.files.tree import TOP, Tree
 from croc_core.content import MAX_SIZE, Entry, Kind
 
-MAX_OFFERED = 2_000_000
-"""Greatest number of entries of an offer; each takes some 200 bytes of memory and its name
-(see `NAME_BYTES`)."""
 MAX_IMPLIED = 10_000
 """Greatest number of folders that paths run through without an entry of their own."""
 NAME_BYTES = 256 << 20
 """Greatest length of the names of an offer together, in bytes; a folder's counts once."""
 TARGET_BYTES = 256
 """Greatest mean length of the targets of links, in bytes an entry."""
-MAX_TEXT = 1 << 20
-"""Greatest length of the texts of an offer that are shown, together, in bytes (TEXT-2)."""
 MAX_SHOWN = 20
 """How many refused or replaced names a verdict lists."""
 

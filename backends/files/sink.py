@@ -15,7 +15,8 @@ from backends._show import show
 from backends.files.alone import alone
 from backends.files.journal import ours
 from backends.files.judge import Fate, Judge, Kept
-from backends.files.offer import MAX_OFFERED, Texts
+from backends.files.limits import MAX_OFFERED
+from backends.files.offer import Texts
 from backends.files.part import Part
 from backends.files.parts import Ranges
 from backends.files.policy import Policy
@@ -276,6 +277,8 @@ class FileSink(Writing):
             part = self._parts.get(entry)
             if size != (0 if part is None else part.ranges.start):
                 raise RemoteProtocolError(Party.PEER, "the sender ended a stream that is not whole")
+        for entry, size in sizes:
+            part = self._parts.get(entry)
             self._offered.end_stream(rows[entry], size)
             if part is not None:
                 part.ranges = Ranges(size)
