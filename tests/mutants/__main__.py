@@ -17,12 +17,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from tests.mutants import keep
 from tests.mutants.make import FILES, ROOT, Mutant, mutants
 from tests.mutants.pool import PLACE, Pool, asked, fingerprint, recorded, statements
-from tests.mutants.run import SURVIVED, TIMED_OUT, Job, Verdict, cold, warm
+from tests.mutants.run import SURVIVED, TIMED_OUT, UNTRIED, Job, Verdict, cold, warm
 
-WARM_BUDGET, COLD_BUDGET = 20.0, 12.0
+WARM_BUDGET = 20.0
 """Seconds of tests for one mutant, at most."""
-FIRST_COLD = 4
-"""So many files of tests are tried first on a mutant that is imported."""
+COLD = ((1, 6.0), (4, 9.0), (99, 15.0))
+"""The same for one that is imported: in three steps, so many files of tests in each."""
 SHORT_MUTANTS = 150
 MOST_EQUIVALENT = 0.03
 
@@ -100,13 +100,10 @@ class Run:
         elif bodies:
             os.waitpid(child, 0)
             self._results = keep.Results(self._pool.fingerprint)
-        rest = [
-            mutant
-            for mutant in todo
-            if (found := self._results.get(mutant)) is None or found.what == SURVIVED
-        ]
-        survivors = self._cold(rest, first=True)
-        self._cold(survivors, first=False)
+        rest = [mutant for mutant in todo if self._results.get(mutant) is None]
+        for number, (files, budget) in enumerate(COLD, 1):
+            say(f"  {len(rest)} are imported, with the tests of {files} files at most")
+            rest = self._cold(rest, files, budget, last=number == len(COLD))
 
     def _warm(self, bodies: list[Mutant]) -> None:
         def jobs() -> Iterator[Job]:
@@ -116,17 +113,18 @@ class Run:
 
         def tell(job: Job, verdict: Verdict) -> None:
             self._tell(job, verdict)
-            if verdict.what != SURVIVED:
+            early = self._pool.is_early(job.mutant.file, *job.mutant.span)
+            if verdict.what != UNTRIED and not (verdict.what == SURVIVED and early):
                 self._results.add(job.mutant, verdict)
 
         warm(asked(), jobs(), self._pool.seconds, tell, self._workers)
 
-    def _cold(self, todo: list[Mutant], *, first: bool) -> list[Mutant]:
+    def _cold(self, todo: list[Mutant], most: int, budget: float, *, last: bool) -> list[Mutant]:
         def jobs() -> Iterator[Job]:
             for mutant in todo:
-                tests = self._chooser.choose(mutant, self._sources[mutant.file], COLD_BUDGET)
+                tests = self._chooser.choose(mutant, self._sources[mutant.file], budget)
                 files = list(dict.fromkeys(name.partition("::")[0] for name in tests))
-                asked = files[:FIRST_COLD] if first else files
+                asked = files[:most]
                 yield Job(mutant, [name for name in tests if name.partition("::")[0] in asked])
 
         survivors = []
@@ -134,7 +132,7 @@ class Run:
             self._tell(job, verdict)
             if verdict.what == SURVIVED:
                 survivors.append(job.mutant)
-            if verdict.what != SURVIVED or not first:
+            if verdict.what != SURVIVED or last:
                 self._results.add(job.mutant, verdict)
         return survivors
 

@@ -37,6 +37,8 @@ class Mutant:
     """The whole file with the change in it."""
     body: bool
     """Whether the change is in the body of a function, and nowhere else."""
+    span: tuple[int, int] = (0, 0)
+    """The first and last line of that body."""
 
     @property
     def key(self) -> str:
@@ -60,14 +62,15 @@ class _Visitor(MutationVisitor):
         return bool(super()._skip_node_and_children(node))
 
 
-def _names(tree: ast.Module) -> list[tuple[int, int, str]]:
-    """First line, last line and qualified name of each function and method."""
+def _names(tree: ast.Module) -> list[tuple[int, int, int, str]]:
+    """First line, that of its body, last line and qualified name of each function and method."""
     found = []
 
     def look(nodes: list[ast.stmt], prefix: str) -> None:
         for node in nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                found.append((node.lineno, node.end_lineno or node.lineno, prefix + node.name))
+                last = node.end_lineno or node.lineno
+                found.append((node.lineno, node.body[0].lineno, last, prefix + node.name))
             elif isinstance(node, ast.ClassDef):
                 look(node.body, f"{prefix}{node.name}.")
 
@@ -139,8 +142,11 @@ def mutants(file: str, root: Path = ROOT) -> list[Mutant]:
         before = (head + "".join(texts[:number])).count("\n")
         at, was, now = _changed(texts[number], text)
         line = before + at + 1
-        function = next((name for low, high, name in spans if low <= line <= high), "")
+        low, high, function = next(
+            ((body, high, name) for low, body, high, name in spans if low <= line <= high),
+            (0, 0, ""),
+        )
         nth = count[function, was, now] = count.get((function, was, now), -1) + 1
         body = _in_body(one, one.contained_by_top_level_function)
-        made.append(Mutant(file, function, line, was, now, nth, source, body))
+        made.append(Mutant(file, function, line, was, now, nth, source, body, (low, high)))
     return sorted(made, key=lambda mutant: mutant.line)

@@ -19,7 +19,7 @@ import pytest
 from tests.mutants.make import FILES, ROOT
 
 PLACE = ROOT / ".mutants"
-SECONDS_EACH = 3.0
+SECONDS_EACH = 8.0
 """A test that takes longer is not asked."""
 NOT_ASKED = (
     "test_asyncio", "test_cli", "test_conformance", "test_demo", "test_explorer", "test_files",
@@ -75,6 +75,8 @@ class Pool:
     """For each test that passed, in seconds."""
     lines: dict[str, dict[int, list[int]]] = field(default_factory=dict)
     """For each file and line the tests that take it, by number."""
+    early: dict[str, list[int]] = field(default_factory=dict)
+    """The lines that are taken before any test begins, when they are imported."""
 
     @cached_property
     def tests(self) -> list[str]:
@@ -84,6 +86,10 @@ class Pool:
         """The tests that take a line from *low* to *high*."""
         taken = self.lines.get(file, {})
         return {self.tests[n] for line in range(low, high + 1) for n in taken.get(line, ())}
+
+    def is_early(self, file: str, low: int, high: int) -> bool:
+        """Whether a line from *low* to *high* is taken before any test begins."""
+        return any(low <= line <= high for line in self.early.get(file, ()))
 
     def of_file(self, file: str) -> set[str]:
         return {self.tests[n] for numbers in self.lines.get(file, {}).values() for n in numbers}
@@ -129,11 +135,14 @@ def record(to: Path, print_: Any) -> None:
     number = {name: n for n, name in enumerate(seconds)}
     data = recorder.cover.get_data()
     lines: dict[str, dict[int, list[int]]] = defaultdict(dict)
+    early: dict[str, list[int]] = {}
     for path in data.measured_files():
         file = Path(path).relative_to(ROOT).as_posix()
-        for line, names in data.contexts_by_lineno(path).items():
+        contexts = data.contexts_by_lineno(path)
+        early[file] = [line for line, names in contexts.items() if "" in names]
+        for line, names in contexts.items():
             lines[file][line] = sorted({number[name] for name in names if name in number})
-    kept = {"fingerprint": fingerprint(), "seconds": seconds, "lines": lines}
+    kept = {"fingerprint": fingerprint(), "seconds": seconds, "lines": lines, "early": early}
     to.write_text(json.dumps(kept))
     left = sorted(set(recorder.seconds) - set(seconds))
     print_(f"{len(seconds)} tests are asked; not asked, as they fail or are slow: {left}")
@@ -147,7 +156,7 @@ def load(path: Path) -> Pool | None:
     if kept["fingerprint"] != fingerprint():
         return None
     lines = {f: {int(n): tests for n, tests in of.items()} for f, of in kept["lines"].items()}
-    return Pool(kept["fingerprint"], kept["seconds"], lines)
+    return Pool(kept["fingerprint"], kept["seconds"], lines, kept["early"])
 
 
 def recorded(print_: Any) -> Pool:

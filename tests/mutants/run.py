@@ -27,10 +27,11 @@ from tests.mutants.make import ROOT, Mutant
 from tests.mutants.pool import ARGUMENTS, calm_hypothesis
 
 KILLED, TIMED_OUT, SURVIVED = "killed", "timed out", "survived"
+UNTRIED = "untried"
 MEMORY = 8 << 30
 """Bytes of addresses that a fork may have."""
-FAILED = 3
-"""The exit status of a fork in which a test failed."""
+FAILED, NOT_HERE = 3, 4
+"""The exit status of a fork in which a test failed; of one in which nothing could be changed."""
 AHEAD = (
     "hypothesis", "hypothesis.stateful", "hypothesis.strategies", "cryptography.exceptions",
     "cryptography.hazmat.primitives.ciphers.aead", "cryptography.hazmat.primitives.hashes",
@@ -65,6 +66,11 @@ class Guard:
         self._seconds = seconds
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        def number(item: pytest.Item) -> int | None:
+            whole_file = self._number.get(item.nodeid.partition("::")[0])
+            return self._number.get(item.nodeid, whole_file)
+
+        self._number |= {item.nodeid: n for item in items if (n := number(item)) is not None}
         items[:] = sorted(
             (item for item in items if item.nodeid in self._number),
             key=lambda item: self._number[item.nodeid],
@@ -144,7 +150,8 @@ def _verdict(job: Job, status: int, out: int) -> Verdict:
     if os.WIFSIGNALED(status):
         slow = os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGALRM)
         return Verdict(TIMED_OUT if slow else KILLED, by)
-    return Verdict(SURVIVED, "") if os.WEXITSTATUS(status) == 0 else Verdict(KILLED, by)
+    how = {0: SURVIVED, NOT_HERE: UNTRIED}.get(os.WEXITSTATUS(status), KILLED)
+    return Verdict(how, by if how == KILLED else "")
 
 
 # --- warm: everything is imported, the code of one function is changed --------------------------
@@ -221,7 +228,7 @@ class _Serve:
 
         def act(job: Job, into: int, scratch: str) -> None:
             if not swap(job.mutant):
-                return  # survives here, and is imported later
+                os._exit(NOT_HERE)  # it is imported later
             config = session.config
             config._tmp_path_factory._basetemp = Path(scratch)  # type: ignore[attr-defined]
             config.pluginmanager.register(Guard(into, job.tests, self._seconds))
