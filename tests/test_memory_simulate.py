@@ -92,14 +92,29 @@ def test_a_benign_fault_strikes_and_is_survived(kind: Kind) -> None:
     )
 
 
+MENDED = {
+    Kind.RESET: Fault(Kind.RESET, "sender", "data", 0, at=600),
+    Kind.DROP: Fault(Kind.DROP, "recipient", "data", 0, at=200),
+    Kind.TRUNCATE: Fault(Kind.TRUNCATE, "sender", "data", 0, at=900),
+    Kind.RESTART: Fault(Kind.RESTART, "relay", at=1.25, size=30),
+    Kind.NAT: Fault(Kind.NAT, "recipient", at=1.27),
+}
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+@pytest.mark.parametrize("kind", sorted(MENDED))
+def test_a_lost_connection_comes_back(kind: Kind, streams: int) -> None:
+    result = simulate(Plan(1, (300_000, 9000), (MENDED[kind],), streams=streams))
+    assert result.struck == (kind,)
+    assert not result.violations
+    assert result.outcome == "ok/ok"
+    assert result.redials >= 1
+
+
 ENDS = {
-    Kind.RESET: (Fault(Kind.RESET, "sender", "data", 0, at=600), "peer_left"),
-    Kind.DROP: (Fault(Kind.DROP, "recipient", "data", 0, at=200), "timeout"),
     Kind.REFUSE: (Fault(Kind.REFUSE, "sender", "http", 0), "relay_unreachable"),
     Kind.LOSE: (Fault(Kind.LOSE, "sender", "http", 0), "relay_unreachable"),
-    Kind.TRUNCATE: (Fault(Kind.TRUNCATE, "sender", "data", 0, at=900), "peer_left"),
     Kind.FLIP: (Fault(Kind.FLIP, "sender", "data", 0, at=900), "protocol_error"),
-    Kind.RESTART: (Fault(Kind.RESTART, "relay", at=1.25, size=300), "peer_left"),
     Kind.NAT: (Fault(Kind.NAT, "sender", at=0.5), "relay_refused"),
     Kind.CRASH: (Fault(Kind.CRASH, "sender", at=1.2, size=1), "gone/timeout"),
     Kind.INTERRUPT: (Fault(Kind.INTERRUPT, "sender", at=1.2), "sigint"),
@@ -122,7 +137,7 @@ def test_a_fault_that_ends_a_run_ends_it_typed(kind: Kind) -> None:
 
 
 def test_every_kind_has_a_test_of_its_own() -> None:
-    assert BENIGN | set(ENDS) | {Kind.DELAY, Kind.LAG, Kind.CLOCK} == set(Kind)
+    assert BENIGN | set(MENDED) | set(ENDS) | {Kind.DELAY, Kind.LAG, Kind.CLOCK} == set(Kind)
 
 
 # ---- one seed is one run

@@ -147,13 +147,14 @@ def test_a_failed_run_closes_its_connection_and_says_so_once() -> None:
     world = met()
     effects: list[io.Effect] = []
     _record(world.sender.node, effects)
-    when(world, "sender", "AwaitingReceipt", world.cut)
+    when(world, "sender", "AwaitingReceipt", lambda: world.vanish("recipient"))
     world.run()
     assert failure_of(world.sender).code is Code.UNCONFIRMED
     told = world.sender.shown(Failed)
     assert told == [Failed.of(failure_of(world.sender))]
     assert told[0].code == "unconfirmed"
-    assert sum(isinstance(e, io.Close) for e in effects) == 1
+    dialled = [e.conn for e in effects if isinstance(e, io.Connect)]
+    assert [e.conn for e in effects if isinstance(e, io.Close)] == dialled
 
 
 def test_progress_is_shown_while_pieces_move() -> None:

@@ -22,6 +22,7 @@ class Mix:
 
     def __init__(self) -> None:
         self.runs = self.violations = self.faulty = self.survived = 0
+        self.redialled = self.mended = 0
         self.virtual = 0.0
         self.outcomes: Counter[str] = Counter()
         self.kinds: Counter[str] = Counter()
@@ -33,6 +34,8 @@ class Mix:
         self.violations += bool(result.violations)
         self.faulty += bool(result.struck)
         self.survived += bool(result.struck) and result.succeeded
+        self.redialled += bool(result.redials)
+        self.mended += bool(result.redials) and result.succeeded
         self.virtual += result.seconds
         self.outcomes[result.outcome] += 1
         self.kinds.update(set(result.struck))
@@ -50,6 +53,10 @@ class Mix:
         yield (
             f"with a fault: {self.faulty} ({self.faulty / runs:.1%}); "
             f"succeeded after one: {self.survived} ({self.survived / runs:.1%})"
+        )
+        yield (
+            f"connected again: {self.redialled} ({self.redialled / runs:.1%}); "
+            f"succeeded after that: {self.mended} ({self.mended / runs:.1%})"
         )
         yield (
             f"{self.virtual / 3600:.0f} virtual hours in {seconds:.1f} s, "

@@ -34,6 +34,7 @@ from croc_core.channel import Channel
 from croc_core.content import Sink, Source
 from croc_core.errors import Code, Failure
 from croc_core.events import CodeReady
+from croc_core.handshake import CapsOffer, Policy
 from croc_core.limits import Limits
 from croc_core.machine import Machine
 from croc_core.party import Patience
@@ -203,6 +204,8 @@ class Network:
         phrase: str = "",
         channel: str | None = None,
         curve: str = pake.DEFAULT,
+        streams: int = 1,
+        verify: bool = False,
         address: str = "",
     ) -> Sender:
         """Add a sender, who begins at once; without *phrase* the words come of the seed."""
@@ -217,7 +220,9 @@ class Network:
             entropy=entropy,
             channel=channel,
             curve=curve,
+            caps=CapsOffer(verify=verify),
             patience=self._patience,
+            streams=streams,
         )
         machine = self._wrap(name, sender(context))
         source = MemorySource(files) if isinstance(files, Mapping) else files
@@ -235,6 +240,8 @@ class Network:
         sink: Sink | None = None,
         decide: Decide = lambda offer: True,
         mishear: bool = False,
+        streams: int = 1,
+        verify: bool = False,
         address: str = "",
     ) -> Recipient:
         """Add a recipient, who begins at once, or a second after that *sender* has shown its code.
@@ -253,7 +260,9 @@ class Network:
                 channel=parsed.channel,
                 secret=parsed.secret,
                 entropy=self.entropy(name),
+                policy=Policy(verify=verify),
                 patience=self._patience,
+                streams=streams,
             )
             machine = self._wrap(name, recipient(context))
             into = MemorySink(party.files) if sink is None else sink
@@ -306,6 +315,10 @@ class Network:
             if self.clock.steps > self._max_steps:
                 raise RuntimeError(f"no end in sight after {self.seconds:.1f} virtual seconds")
             self.clock.step()
+
+    def dials(self, host: str, listener: int) -> int:
+        """How often *host* has dialled that listener of a relay: -1 is HTTP, then the data ports."""
+        return self._wires.get((host, listener), 0)
 
     # ---- for hosts
 

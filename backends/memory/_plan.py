@@ -87,6 +87,8 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     """Of the files, in bytes."""
     faults: tuple[Fault, ...] = ()
     curve: str = "x25519"
+    streams: int = 1
+    """Over how many data connections both would send files."""
     why: str = ""
     """What this plan once found, for one that is kept."""
 
@@ -181,7 +183,8 @@ def draw(seed: int) -> Plan:
     picked = chance.choices(tuple(kinds), tuple(kinds.values()), k=count)
     faults = tuple(_fault(kind, chance, sum(sizes), gentle) for kind in dict.fromkeys(picked))
     curve = chance.choice(_CURVES) if chance.random() < 0.02 else "x25519"
-    return Plan(seed, sizes, faults, curve)
+    streams = chance.choice((2, 3)) if chance.random() < 0.2 else 1
+    return Plan(seed, sizes, faults, curve, streams)
 
 
 def _fault(kind: Kind, chance: random.Random, total: int, gentle: bool) -> Fault:

@@ -40,6 +40,8 @@ class Result(msgspec.Struct, frozen=True):
     seconds: float
     digest: str
     """Of all that happened, in its order."""
+    redials: int = 0
+    """How often the sender dialled data connection 0 again."""
 
 
 class Run:
@@ -63,12 +65,13 @@ class Run:
         self._chance = random.Random(f"{plan.seed}/run")  # noqa: S311
         self._requests = dict.fromkeys(("sender", "recipient"), 0)
         self._callers = 0
+        self._ports = 1 if plan.streams == 1 else plan.streams + 1
 
     def play(self) -> Result:
         """Play the plan and judge it."""
         network, oracles = self.network, self.oracles
         oracles.network = network
-        relay = oracles.relay = network.relay()
+        relay = oracles.relay = network.relay(data_ports=self._ports)
         self.relay = relay
         try:
             self._cast()
@@ -88,6 +91,7 @@ class Run:
             sender.succeeded and recipient.succeeded,
             network.seconds,
             self._log.hexdigest(),
+            max(0, network.dials("sender", 0) - 1),
         )
 
     # ---- as a Tap
@@ -130,10 +134,16 @@ class Run:
                 source = BadFile(files, int(fault.at), self._striker(fault))
             elif fault.kind is Kind.FULL_DISK:
                 sink = FullDisk(shelf, int(fault.at), self._striker(fault))
-        sender = self.network.sender(source, curve=self.plan.curve)
+        streams = self.plan.streams
+        sender = self.network.sender(source, curve=self.plan.curve, streams=streams)
         wrong = self._find(Kind.WRONG_CODE)
         recipient = self.network.recipient(
-            sender, sink=sink, files=shelf, decide=self._decide, mishear=wrong is not None
+            sender,
+            sink=sink,
+            files=shelf,
+            decide=self._decide,
+            mishear=wrong is not None,
+            streams=streams,
         )
         if wrong is not None:
             self.storm.struck.add(wrong)

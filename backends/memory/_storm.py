@@ -66,7 +66,7 @@ class Storm(Weather):
     def read(self, end: End, count: int) -> int:
         """See `Weather`."""
         if self._slow_reader(end):
-            count = min(count, SLOW_READ)
+            return min(count, SLOW_READ)  # by crumbs it would never get to an end
         return self._cut(end, count)
 
     def rest(self, end: End) -> float:
