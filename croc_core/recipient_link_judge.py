@@ -373,6 +373,8 @@ def finishing(_: RecipientContext, __: Finishing, event: Input, ___: Moment) -> 
             return AllFinal(arrived)
         case LinkEnded():
             return None  # all has come: the sender is needed for the receipt alone
+        case Woke():
+            return TimedOut(failures.timed_out("the files here"))
     return bare_trouble(event, "the files here")
 
 

@@ -6,19 +6,22 @@ import functools
 import inspect
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from croc_core import party_io as p
 from croc_core import recipient, recipient_judge, sender, sender_judge, wire
+from croc_core import recipient_rejoin as rr
 from croc_core import recipient_states as rs
+from croc_core import sender_rejoin as sr
 from croc_core import sender_states as ss
-from croc_core.content import Arrived, Codec, Entry, Kind, Span, Totals, Verdict
+from croc_core.content import Arrived, Entry, Kind, Span, Totals, Verdict
 from croc_core.errors import Code, Failure, LocalProtocolError, Party
 from croc_core.events import CodeReady, Completed
 from croc_core.handshake import (
@@ -31,10 +34,12 @@ from croc_core.handshake import (
     respond,
     start,
 )
+from croc_core.many import Leg, LegEnded, LegGreeted, LegRefused, LegTaken, Stage
 from croc_core.messages import (
     Accept,
     Continue,
     Decline,
+    Digests,
     Held,
     Manifest,
     Message,
@@ -42,12 +47,26 @@ from croc_core.messages import (
     Open,
     PiecesEnd,
     Problem,
+    Range,
     Receipt,
     Size,
     Want,
 )
 from croc_core.pake import suite
-from croc_core.party import AskingWhy, Ending, Failed, Leaving, Renewed, Seat, StreamKeys
+from croc_core.party import Ending, Failed, Leaving, LinkLost, Renewed, Seat, StreamKeys
+from croc_core.reconnect import (
+    FOREVER,
+    AskingWhy,
+    Away,
+    Bond,
+    ChannelLives,
+    Greeting,
+    Identifying,
+    Linked,
+    MeetAgain,
+    Recovered,
+    Unsure,
+)
 from croc_core.table import Row, Table
 from croc_core.values import Moment, Reason, Role, Secret
 from tests.test_machines_doc import reach
@@ -56,7 +75,7 @@ ENTROPY = random.Random(3).randbytes
 CHANNEL, UUID, TID = "7k2m", "0" * 32, bytes(16)
 SECRET = Secret(b"one-two-three")
 SUITE = suite("x25519")
-SEAT = Seat(CHANNEL, UUID, 9010)
+SEAT = Seat(CHANNEL, UUID, (9010, 9011, 9012))
 INITIATOR = start(SUITE, CHANNEL, SECRET, CapsOffer(), ENTROPY)
 RESPONDER = respond(suite, CHANNEL, "x25519", INITIATOR.x, SECRET, Policy(), ENTROPY)
 STRANGER = respond(suite, CHANNEL, "x25519", INITIATOR.x, Secret(b"x"), Policy(), ENTROPY)
@@ -83,23 +102,29 @@ class Side:
     """States in which the relay owes an answer."""
 
 
+def linked(table: Table[p.Effect]) -> frozenset[type[Any]]:
+    return frozenset(state for state in table.states if issubclass(state, Linked))
+
+
 SENDER = Side(
     Role.SENDER, sender.TABLE,
-    sender_judge.sender(ctx := sender_judge.SenderContext(SECRET, "one-two-three", "r", ENTROPY)),
-    sender_judge.interpret, ctx, ss.Proving,
-    frozenset({ss.Identifying, ss.AwaitingStaple, ss.Greeting, ss.Offering, ss.AwaitingAccept,
-               ss.Sending, ss.AwaitingReceipt}),
+    sender_judge.sender(ctx := sender_judge.SenderContext(
+        SECRET, "one-two-three", "r", ENTROPY, streams=2
+    )),
+    sender_judge.interpret, ctx, ss.Proving, linked(sender.TABLE),
     frozenset({ss.Opening, ss.Publishing, ss.AwaitingAnswer, ss.Proving, ss.AwaitingStaple,
-               AskingWhy, Leaving}),
+               AskingWhy, Leaving, sr.Reopening, sr.Republishing, sr.AwaitingReturn,
+               sr.Reproving}),
 )  # fmt: skip
 RECIPIENT = Side(
     Role.RECIPIENT, recipient.TABLE,
-    recipient_judge.recipient(cty := recipient_judge.RecipientContext(CHANNEL, SECRET, ENTROPY)),
-    recipient_judge.interpret, cty, rs.Identifying,
-    frozenset({rs.Identifying, rs.Greeting, rs.AwaitingOpen, rs.AwaitingOffer, rs.HearingOffer,
-               rs.Judging, rs.Deciding, rs.Receiving, rs.Finishing, rs.AwaitingEnd}),
+    recipient_judge.recipient(cty := recipient_judge.RecipientContext(
+        CHANNEL, SECRET, ENTROPY, streams=2
+    )),
+    recipient_judge.interpret, cty, Identifying, linked(recipient.TABLE),
     frozenset({rs.Joining, rs.AwaitingX, rs.Answering, rs.AwaitingProof, rs.Closing, AskingWhy,
-               Leaving}),
+               Leaving, rs.Counting, rr.Rejoining, rr.ReawaitingX, rr.Reanswering,
+               rr.ReawaitingProof}),
 )  # fmt: skip
 SIDES = (SENDER, RECIPIENT)
 both = pytest.mark.parametrize("side", SIDES, ids=lambda side: str(side.role))
@@ -132,25 +157,33 @@ accepts = st.builds(
     Accept, tids, spans, st.just((0, 2)), st.sampled_from([1, 1, 1, 2]),
     st.sampled_from([(), (Held(0, 1),)]), st.booleans(),
 )  # fmt: skip
+ranges = st.lists(st.builds(Range, ints, ints, ints), max_size=2).map(tuple)
+wants = st.builds(Want, tids, ranges, st.booleans())
+digests = st.builds(
+    Digests, tids, st.integers(0, 1), st.integers(0, 1),
+    st.lists(st.just(bytes(32)), max_size=4).map(tuple),
+)  # fmt: skip
 messages: st.SearchStrategy[Message] = st.one_of(
     st.sampled_from([Open(INITIATOR.vn.reveal), Open(bytes(32)), Continue(TID), Decline(TID)]),
     st.builds(Manifest, tids | st.none(), some_entries),
     st.builds(OfferEnd, tids, ints, ints | st.none()),
-    accepts, st.builds(Decline, tids), st.builds(Want, tids, st.just(()), st.booleans()),
+    accepts, st.builds(Decline, tids), wants, digests,
     st.builds(PiecesEnd, tids, ints, ints, sizes), st.builds(Receipt, tids, ints, ints),
     st.builds(Problem, st.sampled_from([*Code]) | st.text(max_size=9), st.text(max_size=9)),
 )  # fmt: skip
 junk = st.sampled_from(
     ["AAAA", INITIATOR.x, RESPONDER.y, RESPONDER.hh_k, SESSION.h_k_wire, STRANGER.y]
 )
-hellos = st.sampled_from([*HELLOS.values(), b"", bytes(63), bytes(66)])
+hellos = st.deferred(
+    lambda: st.sampled_from([*HELLOS.values(), *LEG_HELLOS.values(), bytes(63), bytes(66)])
+)
 
 bodies = st.one_of(
     st.builds(
         wire.State, st.just(CHANNEL), st.sampled_from(["x25519", "p256"]),
         st.just(INITIATOR.x) | junk | st.none(), st.just(RESPONDER.y) | junk | st.none(),
         st.just(RESPONDER.hh_k) | junk | st.none(), st.just(SESSION.h_k_wire) | junk | st.none(),
-        st.booleans(), st.just({}), st.booleans(), ints,
+        st.booleans(), st.just({"9010": 5, "9011": 1}), st.booleans(), ints,
     ),
     st.builds(
         wire.Joined, st.just(1), st.sampled_from([CHANNEL, "other"]), st.just(UUID),
@@ -177,15 +210,46 @@ statuses = st.sampled_from(
     [200, 200, 200, 0, 302, 400, 403, 404, 408, 409, 410, 426, 429, 500, 503]
 )
 lines = st.sampled_from(
-    [b"OK\n", b"ERR 410 closed\n", b"ERR 426 version\n", b"ERR 409 out_of_turn\n"]
+    [
+        b"OK\n",
+        b"OK\n",
+        b"ERR 503 busy\n",
+        b"ERR 410 closed\n",
+        b"ERR 426 version\n",
+        b"ERR 409 out_of_turn\n",
+    ]
 )
+
+LEG_HELLOS = {
+    (role, i): hello(role, i, ENTROPY(32)) for role in Role for i in range(len(SEAT.ports))
+}
+held = st.just(((0, 5), (1, 9 << 20)))
+
+
+def legs(side: Side) -> st.SearchStrategy[Any]:
+    return st.tuples(
+        *(st.builds(Leg, st.sampled_from(Stage), st.just(LEG_HELLOS[side.role, i]))
+          for i in (1, 2))
+    )  # fmt: skip
+
+
+@functools.cache
+def bonds(side: Side, sent: bool) -> st.SearchStrategy[Any]:
+    """Bonds; with *sent* some of a sender that has sent everything once."""
+    return st.builds(
+        Bond, st.just(SEAT), st.just(SESSION), st.just(SESSION), ints,
+        st.sampled_from([FOREVER, 999.0, 1e9]), st.booleans(), st.booleans(),
+        st.tuples(ints, ints, ints), st.sampled_from([TID, b""]), st.sampled_from([1, 3]),
+        st.just(INITIATOR.vn), ints, st.booleans() if sent else st.just(False), totals,
+    )  # fmt: skip
+
 
 by_type: dict[Any, st.SearchStrategy[Any]] = {
     p.Replied: st.builds(
         p.Replied, statuses | st.integers(0, 999), bodies | anything | st.binary()
     ),
-    p.Identified: st.builds(p.Identified, st.just(0), lines | st.binary(max_size=70)),
-    p.Greeted: st.builds(p.Greeted, st.just(0), hellos | st.binary(max_size=70)),
+    p.Identified: st.builds(p.Identified, st.integers(0, 2), lines | st.binary(max_size=70)),
+    p.Greeted: st.builds(p.Greeted, st.integers(0, 2), hellos | st.binary(max_size=70)),
     p.Heard: st.builds(p.Heard, st.just(0), messages, st.booleans()),
     p.Post: st.just(POST),
     Seat: st.just(SEAT),
@@ -199,10 +263,19 @@ by_type: dict[Any, st.SearchStrategy[Any]] = {
     Arrived: arrived,
     Accept: accepts,
     PiecesEnd: st.builds(PiecesEnd, tids, ints, ints, sizes),
+    Want: wants,
+    Digests: digests,
     float: st.sampled_from([0.0, 999.0, 1e9]),
     bytes: tids,
 }
 by_name: dict[str, Callable[[Side], st.SearchStrategy[Any]]] = {
+    "legs": legs,
+    "held": lambda side: held,
+    "said": lambda side: st.sampled_from([(0, ()), (1, (0, 2)), (3, (0, 2))]),
+    "places": lambda side: st.just((1, 2, 3, 4)),
+    "staplings": lambda side: st.tuples(ints, ints, ints),
+    "done": lambda side: st.sampled_from([(1,), (2,), (1, 2)]),
+    "alone": lambda side: st.sampled_from([(1,), (2,), (1, 2), ()]),
     "hello": lambda side: st.just(HELLOS[side.role]),
     "theirs": lambda side: st.just(HELLOS[side.role.other]),
     "curve": lambda side: st.just("x25519"),
@@ -220,8 +293,20 @@ def _a(kind: Any, side: Side) -> st.SearchStrategy[Any]:
         said |= inspect.get_annotations(base)
     fields: dict[str, st.SearchStrategy[Any]] = {}
     for name in kind.__struct_fields__:
-        special = by_name.get(name) if said[name] != "int" else None
+        special = by_name.get(name) if said[name] not in ("int", "bool") else None
         fields[name] = special(side) if special else _of(said[name])
+    if issubclass(kind, Away):
+        fields["bond"] = bonds(side, side.table.row(kind, Unsure) is not None)
+        if kind in (rs.Finishing, rs.AwaitingEnd):
+            fields["bond"] = fields["bond"].map(lambda b: structs.replace(b, until=FOREVER))
+        if kind is ss.AwaitingReceipt:
+            fields["bond"] = fields["bond"].map(lambda b: structs.replace(b, sent=True))
+    if kind is rs.AwaitingDigests:
+        fields["at"] = st.integers(0, 1)
+    if kind.__name__.startswith("Leg"):
+        fields["connection"] = st.integers(1, 2)
+    elif "connection" in fields:
+        fields["connection"] = st.integers(0, 3)
     return st.builds(kind, **fields)
 
 
@@ -229,7 +314,7 @@ def _of(annotation: str) -> st.SearchStrategy[Any]:
     named = {kind.__name__: values for kind, values in by_type.items()}
     named |= {
         "int": ints, "int | None": ints | st.none(), "str": st.text(max_size=5),
-        "bool": st.booleans(),
+        "bool": st.booleans(), "Bond": st.none(),
         "Code": st.sampled_from([Code.SIGINT, Code.SIGTERM]), "tuple[Size, ...]": sizes,
     }  # fmt: skip
     return named[annotation]
@@ -313,48 +398,77 @@ def test_a_row_does_what_its_place_asks_for(
     after, effects = side.table.step(state, event)
     assert type(after) is row.target
     posts = [e for e in effects if isinstance(e, p.Post)]
-    hangs = [e for e in effects if isinstance(e, p.Hang)]
-    moved = not (row.source is row.target and row.event is Renewed)
+    hung = tuple(e.connection for e in effects if isinstance(e, p.Hang))
 
-    asks = row.target in side.asked and moved
+    quiet = row.source is row.target and row.event in (Renewed, Recovered, *LEG_EVENTS)
+    asks = row.target in side.asked and not quiet
     assert len(posts) == asks, "the relay is asked exactly where its answer is awaited"
     if posts:
         assert effects[-1] is posts[0] or row.source in (ss.Publishing,)
-    lets_go = row.source in side.linked and row.target not in side.linked
-    unanswered = row.target in (AskingWhy, Leaving, Failed, ss.Unconfirmed, ss.Done, rs.Closing)
-    assert len(hangs) == (lets_go and unanswered), "a data connection is hung up once"
+    if isinstance(event, LegRefused | LegEnded):
+        assert hung == (event.connection,)
+    elif isinstance(event, rs.Counted | rs.AllIn):
+        assert hung == (event.alone if isinstance(event, rs.Counted) else event.done)
+    else:
+        lets_go = row.target in GONE and row.source in side.linked
+        assert hung == (state.up if lets_go else ()), "a data connection is hung up once"
 
     if row.target is Leaving and isinstance(event, Ending):
         body = msgspec.json.decode(posts[0].body, type=wire.Update)
-        reason = Reason.FAILED if row.source is AskingWhy else type(event).reason
+        reason = type(event).reason
         assert (body.channel, body.uuid, body.close, body.reason) == (CHANNEL, UUID, True, reason)
-    if (
-        isinstance(event, Ending)
-        and row.target in (Leaving, Failed)
-        and row.source is not AskingWhy
-    ):
+    if isinstance(event, Ending) and row.target in (Leaving, Failed):
         assert after.failure == event.failure
-    if row.target is Leaving and row.source is AskingWhy:
+    if row.event is ChannelLives:
         assert after.failure == state.failure
     check_effects(side, row, effects)
-    for name in ("seat", "tid", "session", "vn", "initiator", "until"):
+    for name in ("tid", "session", "vn", "initiator"):
         if hasattr(state, name) and hasattr(after, name):
             assert getattr(after, name) == getattr(state, name), "what a run has, it keeps"
+    if isinstance(state, Away) and isinstance(after, Away):
+        before, now = state.bond, after.bond
+        assert now.first == before.first
+        assert (now.seat, now.session) == (before.seat, before.session) or row.event in (
+            sr.Reopened, rr.Rejoined, ss.AnswerGood, rr.ProofAgain
+        )  # fmt: skip
+        assert now.until >= before.until or row.event in (LinkLost, MeetAgain, ss.WantWhole)
+        assert now.sent >= before.sent
+        assert now.verified >= before.verified
+        if now.verified > before.verified:
+            assert row.event in (ss.WordsAgree, rs.WordsAgree, ss.AcceptWhole, ss.AcceptHeld,
+                                 rs.Agreed, rs.AgreedHeld)  # fmt: skip
 
 
-def check_effects(side: Side, row: Row[p.Effect], effects: tuple[p.Effect, ...]) -> None:
+LEG_EVENTS = (LegTaken, LegGreeted, LegRefused, LegEnded, ss.LegOut)
+GONE = (AskingWhy, Leaving, Failed, ss.Unconfirmed, ss.Done, rs.Closing, sr.Reopening, rr.Rejoining)
+"""States without a data connection that follow on some with one."""
+
+
+def check_effects(  # noqa: C901
+    side: Side, row: Row[p.Effect], effects: tuple[p.Effect, ...]
+) -> None:
     """No effect stands out of its place."""
     linked = row.source in side.linked or row.target in side.linked
     for effect in effects:
         match effect:
             case p.Dial(number, port, line):
-                assert row.target.__name__ == "Identifying"
-                assert (number, port, line) == (0, 9010, SEAT.line())
+                assert (row.target is Identifying) == (number == 0)
+                assert row.target in (Identifying, ss.Sending, rs.Receiving)
+                assert (port, line) == (9010 + number, SEAT.dial().line)
+            case p.Greet(number, _, expect) if number:
+                assert row.event is LegTaken
+                assert expect == len(HELLOS[side.role.other])
             case p.Greet(_, ours, expect):
-                assert row.target.__name__ == "Greeting"
+                assert row.target is Greeting
                 assert (ours, expect) == (HELLOS[side.role], len(HELLOS[side.role.other]))
+            case p.Secure(number, _, seal, open_) if number:
+                assert row.event is LegGreeted
+                assert isinstance(seal, StreamKeys)
+                assert isinstance(open_, StreamKeys)
+                assert seal.connection == open_.connection == number
+                assert (seal.direction, open_.direction) == (side.role, side.role.other)
             case p.Secure(_, aead, seal, open_):
-                assert row.event in (ss.HelloGood, rs.HelloGood)
+                assert row.source is Greeting
                 assert aead == SESSION.aead
                 assert isinstance(seal, StreamKeys)
                 assert isinstance(open_, StreamKeys)
@@ -365,10 +479,11 @@ def check_effects(side: Side, row: Row[p.Effect], effects: tuple[p.Effect, ...])
             case p.Speak(_, message, last):
                 assert linked
                 assert last == isinstance(message, Decline | Problem | PiecesEnd | Receipt)
-            case p.TakePieces():
-                assert row.event is rs.Agreed
+            case p.TakePieces(number):
+                assert (number > 0) == (row.event is LegGreeted)
+                assert row.event in (rs.Agreed, rs.WantOut, LegGreeted)
             case p.Finish():
-                assert row.event is rs.TotalsGood
+                assert row.event in (rs.TotalsGood, rs.AllIn)
             case p.Show(Completed()):
                 assert row.target in (ss.Done, rs.Done)
             case p.Show(CodeReady()):
@@ -379,7 +494,8 @@ def check_effects(side: Side, row: Row[p.Effect], effects: tuple[p.Effect, ...])
 
 @both
 def test_nothing_is_said_after_the_last_word(side: Side) -> None:
-    arrows = {(r.source, r.target) for r in side.table.rows}
+    dial_anew = (LinkLost, MeetAgain)
+    arrows = {(r.source, r.target) for r in side.table.rows if r.event not in dial_anew}
     says: dict[Row[p.Effect], list[p.Speak]] = {}
     for r in side.table.rows:
         state, event = _example(a(r.source, side)), _example(a(r.event, side))
@@ -448,9 +564,14 @@ def test_a_machine_takes_whatever_comes(side: Side, data: st.DataObject) -> None
             assert machine.deadline() is None
             break
         if isinstance(event, p.Woke) and type(machine.state) in side.table.states:
-            assert type(machine.state) in (Leaving, AskingWhy, rs.Closing), (
+            assert type(machine.state) in (Leaving, AskingWhy, rs.Closing, *AGAIN), (
                 "a wait that is over is left"
             )
+
+
+AGAIN = (sr.Reopening, sr.Republishing, sr.AwaitingReturn, sr.Reproving, rr.Rejoining,
+         rr.ReawaitingX, rr.Reanswering, rr.ReawaitingProof)  # fmt: skip
+"""States that are asked in again until the end of all waiting."""
 
 
 @both
@@ -463,6 +584,7 @@ def test_nothing_is_taken_after_the_end(side: Side) -> None:
 
 def test_the_codecs_that_a_recipient_takes() -> None:
     verdict = Verdict((), Totals(0, 0, 0), (), 0, (), 0)
-    deciding = rs.Deciding(SEAT, TID, verdict)
-    agreed = recipient_judge.interpret(RECIPIENT.context, deciding, p.Decided(True), NOW)
-    assert agreed == rs.Agreed((Accept(TID, (), (Codec.RAW, Codec.ZEROS), 1, (), False),))
+    deciding = rs.Deciding(Bond(SEAT, SESSION, SESSION), TID, verdict)
+    context = replace(RECIPIENT.context, codecs=(0, 1, 2))
+    agreed = recipient_judge.interpret(context, deciding, p.Decided(True), NOW)
+    assert agreed == rs.Agreed((Accept(TID, (), (0, 1, 2), 3, (), False),), 3)
