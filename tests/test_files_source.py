@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import tracemalloc
@@ -153,16 +154,62 @@ def test_what_is_no_file_is_left_out_with_a_word(tmp_path: Path) -> None:
     assert read(source, 1) == b""
 
 
-@unprivileged
-def test_what_cannot_be_read_is_left_out_with_a_word(tmp_path: Path) -> None:
+def test_what_cannot_be_read_ends_the_walk_when_all_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     top = tmp_path / "top"
-    top.mkdir()
-    (top / "a").touch(0o000)
-    (top / "b").mkdir(0o000)
+    (top / "b").mkdir(parents=True)
+    for name in ("a", "b/c", "d"):
+        (top / name).touch()
+
+    def access(name: bytes, mode: int, *, dir_fd: int) -> bool:
+        return name != b"a"
+
+    def listdir(fd: int) -> list[str]:
+        if os.path.samestat(os.fstat(fd), (top / "b").stat()):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(fd)
+
+    real = os.listdir
+    monkeypatch.setattr(os, "access", access)
+    monkeypatch.setattr(os, "listdir", listdir)
     said: list[str] = []
-    assert [e.path for e in FileSource([top], say=said.append).walk()] == ["top"]
-    assert len(said) == 2
-    (top / "b").chmod(0o700)
+    source = FileSource([top], say=said.append)
+    seen: list[str | bytes] = []
+    with pytest.raises(LocalFileError, match="2 things that are to be sent") as caught:
+        seen.extend(entry.path for entry in source.walk())
+    assert seen == ["top", "top/d"]
+    assert said == [f'Cannot read "top/{name}": Permission denied.' for name in "ab"]
+    assert "--exclude" in caught.value.failure.hint
+    said.clear()
+    source = FileSource([top], exclude=["a", "b"], say=said.append)
+    assert [entry.path for entry in source.walk()] == ["top", "top/d"]
+    assert said == ["Left out by patterns: 2 names."]
+    monkeypatch.undo()
+    assert [entry.path for entry in FileSource([top], exclude=["*"]).walk()] == ["top"]
+
+
+@unprivileged
+def test_what_really_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a").touch(0o000)
+    with pytest.raises(LocalFileError, match="Something that is to be sent cannot be read"):
+        list(FileSource([tmp_path]).walk())
+
+
+def test_a_path_that_is_too_long_is_left_out_with_a_word(tmp_path: Path) -> None:
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(18):
+        os.mkdir("d" * 250, dir_fd=here)
+        deeper = os.open("d" * 250, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = deeper
+    os.close(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+    said: list[str] = []
+    entries = list(FileSource([tmp_path], say=said.append).walk())
+    assert len(entries) == 17
+    assert max(len(entry.path) for entry in entries) <= 4096
+    assert ["has a path that is too long" in line for line in said] == [True]
 
 
 def test_links_are_kept_or_followed(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from backends._show import show
 from backends.files.alone import Alone, alone
 from backends.files.confine import READ, Descriptors
-from backends.files.names import MAX_DEPTH, fold, link_stays
+from backends.files.ignore import Level, Levels, left_out, of_folder, of_repository, patterns
+from backends.files.names import MAX_DEPTH, MAX_PATH, fold, link_stays
 from backends.files.tree import TOP, Tree
 from backends.files.trouble import local_error
 from croc_core.content import Entry, Kind
@@ -20,7 +21,13 @@ from croc_core.errors import LocalFileError, LocalProtocolError
 
 _OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What is wrong with this process or system, not with one file."""
+_GONE = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR)
+"""What says that there is nothing, or nothing any more."""
 _FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+
+
+class _Ignored(Exception):  # noqa: N818 - a verdict, not a fault
+    """A pattern leaves it out."""
 
 
 class _LeftOut(Exception):  # noqa: N818 - a verdict, not a fault
@@ -34,6 +41,10 @@ class _Frame(NamedTuple):
     prefix: bytes
     names: Iterator[bytes]
     identity: tuple[int, int]
+    levels: Levels = ()
+    """The patterns of the .gitignore files that hold in it."""
+    exclude: Levels = ()
+    """Those that this run was given: they have the last word."""
 
 
 class FileSource(Alone):
@@ -42,7 +53,14 @@ class FileSource(Alone):
     Raises LocalFileError at once where a path is missing, unreadable, no file or folder, or has
     the name of another one; nothing is walked before `walk`. A path that is itself a link is
     followed; links below it are kept as links where they stay inside what is sent, or are all
-    followed with *follow*. *say* gets a sentence, safe to show, for each thing that is left out.
+    followed with *follow*. *exclude* has patterns as in a .gitignore, seen from each folder of
+    *paths*; with *gitignore* those of the .gitignore files in them and above them in their
+    repository hold too. What is named in *paths* is sent in any case. *say* gets a sentence, safe
+    to show, for each other thing that is left out.
+
+    What cannot be read ends the walk with LocalFileError when all else is seen, and *say* has told
+    of each: nobody wants to find out later that a part is missing.
+
     Calls may come from several threads; each waits for the one before. After `close` they raise
     LocalProtocolError. It holds some 60 bytes and the name of each entry.
     """
@@ -52,10 +70,14 @@ class FileSource(Alone):
         paths: Sequence[str | bytes | os.PathLike[str]],
         *,
         follow: bool = False,
+        exclude: Sequence[str] = (),
+        gitignore: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         super().__init__()
         self._follow = follow
+        self._exclude = patterns(exclude, strict=True) if exclude else None
+        self._gitignore = gitignore
         self._say = say
         self._tops = _named([os.fsencode(path) for path in paths])
         self._folders = Descriptors(self._open_folder, 32)
@@ -73,6 +95,7 @@ class FileSource(Alone):
             entry = self._step(stack)
             if entry is not None:
                 yield entry
+        self._walked()
 
     @alone
     def read_into(self, entry: int, offset: int, buffer: memoryview) -> int:
@@ -150,18 +173,40 @@ class FileSource(Alone):
         if name is None:
             stack.pop()
             return None
+        path = stack[-1].prefix + name
         try:
             return self._visit(stack, name)
+        except _Ignored:
+            self._ignored += 1
         except _LeftOut as why:
-            self._say(f'Left out: "{show(stack[-1].prefix + name)}" {why}.')
+            self._say(f'Left out: "{show(path)}" {why}.')
         except OSError as error:
             if len(stack) == 1 or error.errno in _OURS:
                 raise local_error(error, "read", self._tops.get(name, name)) from None
-            self._say(f'Left out: "{show(stack[-1].prefix + name)}" {_reason(error)}.')
+            if error.errno in _GONE:
+                self._say(f'Left out: "{show(path)}" leads nowhere.')
+            else:
+                self._unreadable += 1
+                self._say(f'Cannot read "{show(path)}": {os.strerror(error.errno or 0)}.')
         return None
+
+    def _walked(self) -> None:
+        """Tell what the patterns left out; raise LocalFileError where something is missing."""
+        if self._ignored:
+            names = "one name" if self._ignored == 1 else f"{self._ignored:,} names"
+            self._say(f"Left out by patterns: {names}.")
+        if self._unreadable:
+            count = self._unreadable
+            raise LocalFileError(
+                "Something that is to be sent cannot be read."
+                if count == 1
+                else f"{count:,} things that are to be sent cannot be read.",
+                "Look at their permissions, or leave them out (--exclude).",
+            )
 
     def _reset(self) -> None:
         self._give_back()
+        self._ignored = self._unreadable = 0
         self._tree = Tree()
         self._kinds = bytearray()
         self._sparse = bytearray()
@@ -188,6 +233,11 @@ class FileSource(Alone):
         frame = stack[-1]
         path = frame.prefix + name
         info = self._stat(frame.row, name)
+        levels = frame.levels + frame.exclude
+        if levels and left_out(levels, path, stat.S_ISDIR(info.st_mode)):
+            raise _Ignored
+        if len(path) > MAX_PATH:
+            raise _LeftOut("has a path that is too long")
         if stat.S_ISREG(info.st_mode):
             if frame.row != TOP and not os.access(
                 name, os.R_OK, dir_fd=self._folders.get(frame.row)
@@ -208,15 +258,27 @@ class FileSource(Alone):
             raise _LeftOut("lies too deep")
         if self._follow and any(above.identity == identity for above in stack):
             raise _LeftOut("is a link that leads round in a circle")
+        path = frame.prefix + name
+        levels, exclude = frame.levels, frame.exclude
+        if frame.row == TOP:
+            levels, exclude = self._patterns(name)
         fd = self._open(frame.row, name, READ)
         try:
             names = sorted(map(os.fsencode, os.listdir(fd)))
+            if self._gitignore:
+                levels += of_folder(fd, path + b"/")
         finally:
             os.close(fd)
-        path = frame.prefix + name
         row = self._add(frame.row, name, Kind.DIRECTORY, info)
-        stack.append(_Frame(row, path + b"/", iter(names), identity))
+        stack.append(_Frame(row, path + b"/", iter(names), identity, levels, exclude))
         return Entry(Kind.DIRECTORY, _text(path), 0, _meta(info))
+
+    def _patterns(self, name: bytes) -> tuple[Levels, Levels]:
+        """Return the patterns that hold below the folder *name* of the top: found, and given."""
+        found = of_repository(self._tops[name]) if self._gitignore else ()
+        if self._exclude is None:
+            return found, ()
+        return found, (Level(b"", len(name) + 1, self._exclude),)
 
     def _link(self, stack: list[_Frame], name: bytes, info: os.stat_result) -> Entry:
         frame = stack[-1]
@@ -314,11 +376,3 @@ def _meta(info: os.stat_result) -> dict[str, int | str | bytes | bool | None]:
     if abs(info.st_mtime_ns) < 1 << 63:
         meta["mtime"] = info.st_mtime_ns
     return meta
-
-
-def _reason(error: OSError) -> str:
-    if error.errno == errno.EACCES:
-        return "cannot be read (permission denied)"
-    if error.errno in (errno.ENOENT, errno.ELOOP):
-        return "leads nowhere"
-    return f"cannot be read ({os.strerror(error.errno or 0)})"
