@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from croc_core import failures, wire
 from croc_core import recipient_states as rs
@@ -46,9 +47,9 @@ from croc_core.party import (
     VersionDiffers,
 )
 from croc_core.party_io import (
+    BeginOffer,
     Consider,
     Decided,
-    Dial,
     Finish,
     Finished,
     Garbled,
@@ -77,7 +78,9 @@ from croc_core.party_io import (
     Woke,
 )
 from croc_core.recipient import TABLE
-from croc_core.recipient_judge import SPANS_A_MESSAGE, RecipientContext, interpret, recipient
+from croc_core.recipient_judge import RecipientContext, interpret, recipient
+from croc_core.recipient_link_judge import SPANS_A_MESSAGE
+from croc_core.reconnect import Bond, Greeting, Identifying
 from croc_core.values import Moment, Role
 from tests.test_party_tables import (
     CHANNEL,
@@ -104,16 +107,19 @@ JOINING = rs.Joining(POST)
 ASKING_X = rs.AwaitingX(SEAT, "x25519", 5)
 ANSWERING = rs.Answering(SEAT, RESPONDER)
 PROOF = rs.AwaitingProof(SEAT, SESSION, 5)
-IDENTIFYING = rs.Identifying(SEAT, SESSION)
-GREETING = rs.Greeting(SEAT, SESSION, HELLOS[Role.RECIPIENT])
-OPENING = rs.AwaitingOpen(SEAT, SESSION)
-OFFER = rs.AwaitingOffer(SEAT)
-HEARING = rs.HearingOffer(SEAT, TID, 1, 5)
-JUDGING = rs.Judging(SEAT, TID, 2)
-DECIDING = rs.Deciding(SEAT, TID, VERDICT)
-RECEIVING = rs.Receiving(SEAT, TID, TOTALS)
-FINISHING = rs.Finishing(SEAT, TID)
-ENDING = rs.AwaitingEnd(SEAT, ARRIVED)
+BOND = Bond(SEAT, SESSION, SESSION, staplings=(0, 0, 0))
+MET = structs.replace(BOND, met=True)
+TAKEN = structs.replace(MET, tid=TID, totals=TOTALS, verified=True)
+IDENTIFYING = Identifying(BOND)
+GREETING = Greeting(BOND, HELLOS[Role.RECIPIENT], 1120.0)
+OPENING = rs.AwaitingOpen(MET)
+OFFER = rs.AwaitingOffer(MET)
+HEARING = rs.HearingOffer(MET, TID, 1, 5)
+JUDGING = rs.Judging(MET, TID, 2)
+DECIDING = rs.Deciding(MET, TID, VERDICT)
+RECEIVING = rs.Receiving(TAKEN, ())
+FINISHING = rs.Finishing(TAKEN)
+ENDING = rs.AwaitingEnd(TAKEN, ARRIVED)
 CLOSING = rs.Closing(ARRIVED)
 
 
@@ -193,7 +199,7 @@ OTHER_VERSION = framed(
         (PROOF, state(h_k="AB"), rs.ProofBad),
         (PROOF, error(410, "closed", by="sender", reason="wrong_code"), ClosedByPeer),
         (IDENTIFYING, Identified(0, b"OK\n"), rs.TcpTaken),
-        (IDENTIFYING, Identified(0, b"ERR 403 channel_full\n"), Refused),
+        (IDENTIFYING, Identified(0, b"ERR 403 channel_full\n"), LinkLost),
         (IDENTIFYING, Identified(0, b"ERR 410 closed\n"), LinkLost),
         (IDENTIFYING, LinkEnded(0, "c"), LinkLost),
         (GREETING, Greeted(0, HELLOS[Role.SENDER]), rs.HelloGood),
@@ -366,11 +372,11 @@ def test_OFFER_6_the_sum_is_unknown_with_a_stream() -> None:
     assert means(OFFER, heard(Manifest(TID, huge(1)))).bytes == MAX_SIZE
     assert means(OFFER, heard(Manifest(TID, STREAM + ENTRIES))).bytes is None
     assert means(HEARING, heard(Manifest(None, STREAM))).bytes is None
-    unknown = rs.HearingOffer(SEAT, TID, 1, None)
+    unknown = rs.HearingOffer(MET, TID, 1, None)
     assert means(unknown, heard(Manifest(None, ENTRIES))).bytes is None
     assert means(unknown, heard(OfferEnd(TID, 1, None))) == rs.OfferWhole()
     assert isinstance(means(unknown, heard(OfferEnd(TID, 1, 0))), PeerBroke)
-    taking = rs.Receiving(SEAT, TID, Totals(2, 1, None))
+    taking = rs.Receiving(structs.replace(TAKEN, totals=Totals(2, 1, None)), ())
     end = PiecesEnd(TID, 2, 99, (Size(0, 99),))
     assert means(taking, heard(end, last=True)) == rs.TotalsGood((Size(0, 99),))
 
@@ -378,7 +384,7 @@ def test_OFFER_6_the_sum_is_unknown_with_a_stream() -> None:
 @pytest.mark.parametrize("count", [0, 1, SPANS_A_MESSAGE, SPANS_A_MESSAGE + 1, 2 * SPANS_A_MESSAGE])
 def test_OFFER_10_a_long_choice_takes_several_messages(count: int) -> None:
     spans = tuple(Span(2 * n, 1) for n in range(count))
-    deciding = rs.Deciding(SEAT, TID, VERDICT._replace(chosen=spans))
+    deciding = rs.Deciding(MET, TID, VERDICT._replace(chosen=spans))
     accepts = means(deciding, Decided(True)).accepts
     assert tuple(span for accept in accepts for span in accept.spans) == spans
     assert len(accepts) == max(1, -(-count // SPANS_A_MESSAGE))
@@ -396,9 +402,9 @@ def test_step_by_step() -> None:
     again = SEAT.post(y=RESPONDER.y, hh_k=RESPONDER.hh_k, after=0.5)
     assert move(ANSWERING, NoAnswer()) == (ANSWERING, (again,))
     assert move(ANSWERING, rs.AnswerTaken(5)) == (PROOF, (SEAT.post(since=5),))
-    assert move(PROOF, rs.ProofGood()) == (IDENTIFYING, (Dial(0, 9010, SEAT.line()),))
+    assert move(PROOF, rs.ProofGood((0, 0, 0))) == (IDENTIFYING, (SEAT.dial(),))
     hello = HELLOS[Role.RECIPIENT]
-    assert move(IDENTIFYING, rs.TcpTaken(hello)) == (GREETING, (Greet(0, hello, 63),))
+    assert move(IDENTIFYING, rs.TcpTaken(hello, 1120.0)) == (GREETING, (Greet(0, hello, 63),))
     after, effects = move(GREETING, rs.HelloGood(HELLOS[Role.SENDER]))
     assert after == OPENING
     assert isinstance(effects[0], Secure)
@@ -408,12 +414,12 @@ def test_step_by_step() -> None:
         assert keys(3) == stream_key(SESSION, role, 0, *hellos, b"", 3)
     assert move(OPENING, rs.OpenGood()) == (OFFER, (Show(Waiting("the offer")), Hear(0)))
     assert move(OFFER, rs.OfferBegun(TID, ENTRIES, 5)) == (
-        rs.HearingOffer(SEAT, TID, 2, 5), (Consider(ENTRIES), Hear(0))
+        rs.HearingOffer(MET, TID, 2, 5), (BeginOffer(), Consider(ENTRIES), Hear(0))
     )  # fmt: skip
     assert move(HEARING, rs.OfferGrew(ENTRIES, 9)) == (
-        rs.HearingOffer(SEAT, TID, 3, 9), (Consider(ENTRIES), Hear(0))
+        rs.HearingOffer(MET, TID, 3, 9), (Consider(ENTRIES), Hear(0))
     )  # fmt: skip
-    assert move(HEARING, rs.OfferWhole()) == (rs.Judging(SEAT, TID, 1), (Judge(), Hear(0)))
+    assert move(HEARING, rs.OfferWhole()) == (rs.Judging(MET, TID, 1), (Judge(), Hear(0)))
     assert move(JUDGING, rs.VerdictGiven(VERDICT)) == (DECIDING, (Show(OfferSeen(1, 5, 1, 2)),))
     agreed = means(DECIDING, Decided(True))
     assert move(DECIDING, agreed) == (

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from croc_core import failures, wire
 from croc_core import sender_states as ss
@@ -19,10 +20,8 @@ from croc_core.handshake import stream_key
 from croc_core.heads import framed
 from croc_core.messages import Accept, Decline, Held, Open, PiecesEnd, Problem, Receipt, Size
 from croc_core.party import (
-    AskingWhy,
     CalledOff,
     ChannelGone,
-    ChannelLives,
     ClosedByPeer,
     Ending,
     Failed,
@@ -67,6 +66,17 @@ from croc_core.party_io import (
     Unanswered,
     Woke,
 )
+from croc_core.reconnect import (
+    AskingWhy,
+    Bond,
+    ChannelBack,
+    ChannelLives,
+    Greeting,
+    Identifying,
+    MeetAgain,
+    StillAway,
+    Unsure,
+)
 from croc_core.sender import TABLE
 from croc_core.sender_judge import SenderContext, interpret, sender
 from croc_core.values import Moment, Role, Secret
@@ -94,14 +104,18 @@ OPENING = ss.Opening(POST, 2000.0)
 PUBLISHING = ss.Publishing(SEAT, INITIATOR, 2000.0)
 AWAITING = ss.AwaitingAnswer(SEAT, INITIATOR, 5, 2000.0)
 PROVING = ss.Proving(SEAT, SESSION, VN)
-IDENTIFYING = ss.Identifying(SEAT, SESSION, VN)
-STAPLING = ss.AwaitingStaple(SEAT, SESSION, VN, 5)
-GREETING = ss.Greeting(SEAT, SESSION, VN, HELLOS[Role.SENDER])
-OFFERING = ss.Offering(SEAT, TID)
-ACCEPTING = ss.AwaitingAccept(SEAT, TID)
-SENDING = ss.Sending(SEAT, TID)
-RECEIPT = ss.AwaitingReceipt(SEAT, TID, TOTALS)
-ASKING = AskingWhy(SEAT, FAILURE)
+BOND = Bond(SEAT, SESSION, SESSION, staplings=(0, 0, 0), vn=VN)
+TAKEN = structs.replace(BOND, tid=TID, verified=True, met=True)
+IDENTIFYING = Identifying(BOND)
+STAPLING = ss.AwaitingStaple(BOND, 5, 1120.0)
+GREETING = Greeting(BOND, HELLOS[Role.SENDER], 1030.0)
+MET = structs.replace(BOND, met=True)
+OFFERING = ss.Offering(MET, TID)
+ACCEPTING = ss.AwaitingAccept(MET, TID, (0, ()), held=False)
+SENDING = ss.Sending(TAKEN, (), ())
+RECEIPT = ss.AwaitingReceipt(structs.replace(TAKEN, sent=True), (), TOTALS)
+ASKING = AskingWhy(MET, FAILURE, again=True)
+ONCE = AskingWhy(MET, FAILURE, again=False)
 LEAVING = Leaving(FAILURE)
 
 
@@ -220,6 +234,7 @@ RECEIVED = Receipt(TID, 3, 77)
         (IDENTIFYING, heard(Problem("x", "")), type(None)),
         (STAPLING, state(stapled=True), ss.IsStapled),
         (STAPLING, state(stapled=False), ss.NotStapled),
+        (STAPLING, error(429, "too_many"), Refused),
         (STAPLING, error(410, "closed", by="recipient", reason="wrong_code"), ClosedByPeer),
         (STAPLING, Woke(), TimedOut),
         (GREETING, Greeted(0, HELLOS[Role.RECIPIENT]), ss.HelloGood),
@@ -237,8 +252,11 @@ RECEIVED = Receipt(TID, 3, 77)
         (ACCEPTING, heard(ACCEPT), ss.AcceptWhole),
         (ACCEPTING, heard(msgspec.structs.replace(ACCEPT, more=True)), ss.AcceptPart),
         (ACCEPTING, heard(msgspec.structs.replace(ACCEPT, tid=b"\1" * 16)), PeerBroke),
-        (ACCEPTING, heard(msgspec.structs.replace(ACCEPT, connections=2)), PeerBroke),
-        (ACCEPTING, heard(msgspec.structs.replace(ACCEPT, held=(Held(0, 1),))), PeerBroke),
+        (ACCEPTING, heard(msgspec.structs.replace(ACCEPT, connections=2)), ss.AcceptWhole),
+        (ACCEPTING, heard(msgspec.structs.replace(ACCEPT, held=(Held(0, 1),))), ss.AcceptHeld),
+        (IDENTIFYING, Identified(0, b"ERR 404 no_such_channel\n"), LinkLost),
+        (IDENTIFYING, Identified(0, b"ERR 503 busy\n"), LinkLost),
+        (STAPLING, error(404, "no_such_channel"), MeetAgain),
         (ACCEPTING, heard(Decline(TID), last=True), ss.DeclinedByPeer),
         (ACCEPTING, heard(Decline(b"\1" * 16), last=True), PeerBroke),
         (ACCEPTING, heard(RECEIVED, last=True), PeerBroke),
@@ -252,22 +270,39 @@ RECEIVED = Receipt(TID, 3, 77)
         (SENDING, heard(Problem("local_file", ""), last=True), PeerStopped),
         (SENDING, LocalBroke(FAILURE), LocalFailed),
         (RECEIPT, heard(RECEIVED, last=True), ss.ReceiptGood),
-        (RECEIPT, heard(RECEIVED), PeerBroke),
-        (RECEIPT, heard(Receipt(b"\1" * 16, 3, 77), last=True), PeerBroke),
-        (RECEIPT, heard(Receipt(TID, 2, 77), last=True), PeerBroke),
-        (RECEIPT, heard(Receipt(TID, 3, 76), last=True), PeerBroke),
+        (RECEIPT, heard(RECEIVED), Unsure),
+        (RECEIPT, heard(Receipt(b"\1" * 16, 3, 77), last=True), Unsure),
+        (RECEIPT, heard(Receipt(TID, 2, 77), last=True), Unsure),
+        (RECEIPT, heard(Receipt(TID, 3, 76), last=True), Unsure),
         (RECEIPT, heard(Problem("local_file", ""), last=True), PeerStopped),
         (RECEIPT, LinkEnded(0, "c"), LinkLost),
         (RECEIPT, Moved(), Renewed),
-        (ASKING, state(), ChannelLives),
+        (RECEIPT, Woke(), LinkLost),
+        (RECEIPT, Woke(late=True), Unsure),
+        (RECEIPT, Interrupted(Code.SIGINT), Unsure),
+        (ASKING, state(), ChannelBack),
         (ASKING, error(410, "closed", by="recipient", reason="declined"), ClosedByPeer),
-        (ASKING, error(410, "closed", by="relay"), ChannelGone),
-        (ASKING, error(404, "no_such_channel"), ChannelGone),
-        (ASKING, Replied(200, b"?"), ChannelLives),
-        (ASKING, Unanswered(False, "c"), ChannelLives),
-        (ASKING, Woke(), TimedOut),
+        (ASKING, error(410, "closed", by="sender"), ChannelGone),
+        (ASKING, error(410, "closed", by="relay"), MeetAgain),
+        (ASKING, error(410, "closed"), MeetAgain),
+        (ASKING, error(404, "no_such_channel"), MeetAgain),
+        (ASKING, error(403, "channel_full"), MeetAgain),
+        (ASKING, error(503, "busy"), StillAway),
+        (ASKING, error(429, "too_many"), StillAway),
+        (ASKING, Replied(200, b"?"), StillAway),
+        (ASKING, Replied(302, b"<html>"), StillAway),
+        (ASKING, Unanswered(False, "c"), StillAway),
+        (ASKING, Woke(), StillAway),
         (ASKING, Interrupted(Code.SIGINT), CalledOff),
         (ASKING, Moved(), type(None)),
+        (ONCE, state(), ChannelLives),
+        (ONCE, error(410, "closed", by="recipient", reason="declined"), ClosedByPeer),
+        (ONCE, error(410, "closed", by="relay"), ChannelGone),
+        (ONCE, error(404, "no_such_channel"), ChannelGone),
+        (ONCE, Replied(200, b"?"), ChannelLives),
+        (ONCE, Unanswered(False, "c"), ChannelLives),
+        (ONCE, Woke(), ChannelLives),
+        (ONCE, Interrupted(Code.SIGINT), CalledOff),
         (LEAVING, Replied(200, b"?"), object),
         (LEAVING, Moved(), type(None)),
     ],
@@ -317,7 +352,7 @@ def test_the_other_side_says_why_it_stops() -> None:
     problem = means(OFFERING, heard(Problem("local_file", ""), last=True))
     assert "files or its disk" in problem.failure.message
     closed = means(STAPLING, error(410, "closed", by="recipient", reason="cancelled"))
-    assert closed.failure.message == "The other side cancelled."
+    assert closed.failure.message == "The relay says that the other side cancelled."
 
 
 def test_a_late_answer_of_the_relay_names_what_was_waited_for() -> None:
@@ -336,7 +371,7 @@ def test_JOIN_1_without_a_channel_any_is_right() -> None:
     opening = ss.Opening(ANY, 2000.0)
     taken = means(opening, joined(channel="zz9"))
     assert taken.seat.channel == "zz9"
-    assert taken.seat.port == 9010
+    assert taken.seat.ports == (9010, 9011)
     assert taken.seat.uuid == UUID
 
 
@@ -391,9 +426,11 @@ def test_step_by_step() -> None:
     assert move(AWAITING, ss.AnswerGood(SESSION)) == (
         PROVING, (SEAT.post(h_k=SESSION.h_k_wire),)
     )  # fmt: skip
-    assert move(PROVING, ss.ProofTaken()) == (IDENTIFYING, (Dial(0, 9010, SEAT.line()),))
-    assert move(IDENTIFYING, ss.TcpTaken()) == (
-        ss.AwaitingStaple(SEAT, SESSION, VN, 0), (SEAT.post(),)
+    assert move(PROVING, ss.ProofTaken((0, 0, 0))) == (
+        IDENTIFYING, (Dial(0, 9010, f"CROC/1 {CHANNEL} {UUID}\n".encode()),)
+    )  # fmt: skip
+    assert move(IDENTIFYING, ss.TcpTaken(1120.0)) == (
+        ss.AwaitingStaple(BOND, 0, 1120.0), (SEAT.post(),)
     )  # fmt: skip
     after, effects = move(GREETING, ss.HelloGood(HELLOS[Role.RECIPIENT], TID))
     assert after == OFFERING
@@ -406,11 +443,12 @@ def test_step_by_step() -> None:
     assert move(OFFERING, ss.OfferOut(TOTALS)) == (
         ACCEPTING, (Show(OfferSeen(2, 77)), Show(Waiting("the other side to accept")))
     )  # fmt: skip
-    assert move(ACCEPTING, ss.AcceptPart(ACCEPT)) == (ACCEPTING, (Choose(0, ACCEPT), Hear(0)))
-    assert move(ACCEPTING, ss.AcceptWhole(ACCEPT)) == (
+    part = ss.AwaitingAccept(MET, TID, (1, (0, 2)), held=False)
+    assert move(ACCEPTING, ss.AcceptPart(ACCEPT)) == (part, (Choose(0, ACCEPT), Hear(0)))
+    assert move(ACCEPTING, ss.AcceptWhole(ACCEPT, 1)) == (
         SENDING, (Choose(0, ACCEPT), Hear(0), SendPieces(0))
     )  # fmt: skip
-    out = means(SENDING, PiecesSent(TOTALS, (Size(0, 1),)))
+    out = means(SENDING, PiecesSent(TOTALS._replace(bytes=76), (Size(0, 1),)))
     end = PiecesEnd(TID, 3, 77, (Size(0, 1),))
     assert move(SENDING, out) == (
         RECEIPT, (Speak(0, end, last=True), Show(Waiting("the receipt")))
@@ -420,13 +458,15 @@ def test_step_by_step() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("event", [TimedOut, CalledOff, PeerBroke, LinkLost, LocalFailed])
-def test_END_7_without_a_receipt_it_is_unconfirmed(event: type[Ending]) -> None:
-    after, effects = move(RECEIPT, event(FAILURE))
+@pytest.mark.parametrize("event", [Woke(late=True), Interrupted(Code.SIGINT), Garbled(0, "x"),
+                                   LocalBroke(FAILURE)])  # fmt: skip
+def test_END_7_without_a_receipt_it_is_unconfirmed(event: Input) -> None:
+    found = means(RECEIPT, event)
+    after, effects = move(RECEIPT, found)
     assert isinstance(after, ss.Unconfirmed)
     assert after.failure.code is Code.UNCONFIRMED
     assert after.failure.exit_status == 11
-    assert FAILURE.message.rstrip(".") in after.failure.message
+    assert found.failure.message.rstrip(".") in after.failure.message
     assert effects == (Hang(0),), "a close would cut off what is still on its way"
 
 
@@ -439,11 +479,11 @@ def test_END_9_a_problem_behind_the_totals_is_no_success() -> None:
 def test_why_it_broke_is_the_relays_word_where_it_has_one() -> None:
     for event, kept in ((error(410, "closed", by="recipient", reason="cancelled"), False),
                         (error(410, "closed", by="relay"), True)):  # fmt: skip
-        after, effects = move(ASKING, means(ASKING, event))
+        after, effects = move(ONCE, means(ONCE, event))
         assert isinstance(after, Failed)
         assert (after.failure == FAILURE) is kept
         assert effects == ()
-    after, effects = move(ASKING, means(ASKING, state()))
+    after, effects = move(ONCE, means(ONCE, state()))
     assert (after, effects) == (Leaving(FAILURE), (SEAT.post(close=True, reason="failed"),))
 
 
