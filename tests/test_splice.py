@@ -4,8 +4,10 @@ import contextlib
 import errno
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -250,6 +252,75 @@ def test_pipes_are_few_and_who_gets_none_copies() -> None:
     for pipe in again[:2]:
         assert pipe is not None
         pipes.discard(pipe)
+
+
+AS_NOBODY = """
+import errno, fcntl, os, resource, socket, threading
+from backends._splice import CHUNK, Flow, Pipes, Want
+from tests.test_splice import tcp_pair
+
+def ends():
+    writer, source = tcp_pair()
+    sink, reader = tcp_pair()
+    writer.setblocking(True)
+    reader.setblocking(True)
+    return writer, source, sink, reader
+
+def carry(pipes, writer, source, sink, reader):
+    data = os.urandom(8 << 20)
+    got = []
+    def send():
+        writer.sendall(data)
+        writer.shutdown(socket.SHUT_WR)
+    def take():
+        got.extend(iter(lambda: reader.recv(1 << 20), b""))
+    threads = [threading.Thread(target=send), threading.Thread(target=take)]
+    for thread in threads:
+        thread.start()
+    flow = Flow(source, sink, b"", pipes)
+    while flow.turn(1 << 20) is not Want.NOTHING:
+        assert not took or flow._pipe is None
+    for thread in threads:
+        thread.join()
+    assert b"".join(got) == data
+
+took = []
+one, other = ends(), ends()
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+held = []
+try:
+    while len(held) < 400:
+        held.append(os.pipe())
+        fcntl.fcntl(held[-1][1], fcntl.F_SETPIPE_SZ, CHUNK)
+    print("no bound")
+except PermissionError:
+    pipes = Pipes()
+    carry(pipes, *one)
+    assert not any(pipe.grown for pipe in pipes._spare)
+    print("small pipes")
+now = len(os.listdir("/proc/self/fd"))
+resource.setrlimit(resource.RLIMIT_NOFILE, (now, now))
+try:
+    while True:
+        took.append(os.dup(0))
+except OSError as error:
+    assert error.errno == errno.EMFILE
+carry(Pipes(), *other)
+print("no pipes")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no splice here")
+def test_a_user_without_rights_is_served_with_small_pipes_and_with_none() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY],
+        cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.split("\n")[0] in ("small pipes", "no bound"), done.stderr
+    assert done.stdout.split("\n")[1:] == ["no pipes", ""], done.stderr
 
 
 def test_a_reset_is_an_oserror(ends: Ends) -> None:
