@@ -290,5 +290,3 @@ def _cut(parts: Iterable[Part], slab: int) -> Iterator[tuple[int, Part]]:
             number, offset = number + 1, offset + slab
         yield number, (entry, offset, end, last)
         room -= end - offset + FILE_COST
-        if room <= 0:
-            number, room = number + 1, slab

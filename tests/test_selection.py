@@ -363,6 +363,9 @@ def test_producers_share_all_of_it_and_nothing_twice(
 
 
 @given(sizes=SIZES)
+@example(sizes=[50, 30, 0])
+@example(sizes=[50, 40])
+@example(sizes=[100, 0, None, 0, None])
 def test_slabs_are_numbered_alike_and_of_one_size(sizes: list[int | None]) -> None:
     parts = [(n, 0, MAX_SIZE if s is None else s, True) for n, s in enumerate(sizes)]
     with pytest.MonkeyPatch.context() as patch:
@@ -388,7 +391,9 @@ def test_slabs_are_numbered_alike_and_of_one_size(sizes: list[int | None]) -> No
 
 def test_one_producer_has_no_slabs() -> None:
     big = sized(1 << 40)
-    assert list(whole(1, big).share().draw()) == [(0, 0, 1 << 40, True)]
+    share = whole(1, big).share()
+    assert list(share.draw()) == [(0, 0, 1 << 40, True)]
+    assert list(share.draw()) == []
 
 
 @pytest.mark.parametrize(
