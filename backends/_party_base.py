@@ -251,14 +251,14 @@ class PartyNode:
         effects: tuple[Effect, ...] = ()
         for number in tuple(self._links):
             effects += self._hang(number)
-        self._jobs.forget()
+        self._jobs = Jobs(self._numbers)  # behind a thread that is stuck nothing is put away
         effects += self._control.close()
         self.failure = getattr(self._machine.state, "failure", None)
         put_away = self._put_away(whole=self.failure is None)
         if put_away is None:
             self._over = True
             return effects
-        return effects + self._work(put_away, self._put_away_done, quiet=True)
+        return effects + self._work(put_away, self._put_away_done)
 
     def _put_away_done(self, _: object) -> None:
         self._over = True

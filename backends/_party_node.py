@@ -95,9 +95,18 @@ class SenderNode(PartyNode):
             self._expect(chosen, now)
         producer, sends = self._piece_producer(link.sealer, self._share)
         self._meter.carry(producer)
-        return link.pump(
-            sends, lambda: p.PiecesSent(chosen.totals, tuple(producer.sizes), link.number)
-        )
+
+        def sent() -> p.Input:
+            return p.PiecesSent(chosen.totals, tuple(producer.sizes), link.number)
+
+        if not any(gate.busy for gate in self._stale):
+            return link.pump(sends, sent)
+
+        def quiet(_: object) -> None:
+            self._more += link.pump(sends, sent)
+
+        # A thread of an earlier dial may be reading the stream that goes on here.
+        return self._work(lambda: None, quiet, quiet=True)
 
     def _piece_producer(self, sealer: Sealer, share: Share) -> tuple[PieceProducer, Producer]:
         """Return what makes the pieces, and what is to be pumped for it."""

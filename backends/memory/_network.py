@@ -317,7 +317,7 @@ class Network:
             self.clock.step()
 
     def dials(self, host: str, listener: int) -> int:
-        """How often *host* has dialled that listener of a relay: -1 is HTTP, then the data ports."""
+        """How often *host* has dialled that listener of a relay: -1 is HTTP, then data ports."""
         return self._wires.get((host, listener), 0)
 
     # ---- for hosts
