@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import sys
+from typing import NoReturn
 
-from backends import _cli
-from backends.asyncio._run import AsyncioBackend
+from backends._launch import launch
 
 
 def main() -> int:
     """Run the command line; return the exit status."""
+    from backends import _cli
+    from backends.asyncio._run import AsyncioBackend
+
     return _cli.main(AsyncioBackend())
 
 
+def run() -> NoReturn:
+    """Run the command line and end the process."""
+    launch(main)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run()
