@@ -280,6 +280,17 @@ def test_a_compressed_piece_is_just_what_it_says(body: bytes, why: str, cut: int
     assert parser.sink.calls == []
 
 
+def test_a_compressed_piece_byte_by_byte() -> None:
+    """As docs/protocol.md, 8.2 and 9.6, lay it out."""
+    parser = taking()
+    plain = bytes.fromhex("07 00000000 00000002 0000000000000007 01 00000005") + FRAME
+    plain = plain[:1] + (len(plain) - 5).to_bytes(4, "big") + plain[5:]
+    parser.feed(memoryview(plain), len(plain) + 20)
+    assert parser.parse() is None
+    assert isinstance(parser.sink, MemorySink)
+    assert parser.sink.calls == [(2, 7, b"12345")]
+
+
 def test_an_inflated_piece_of_another_length_is_refused() -> None:
     """Whatever the backend's function lets pass."""
     for wrong in (4, 6):
