@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import pathlib
 import tracemalloc
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +23,7 @@ from croc_core.seal import HEADER, TAG
 from tests.memory_files import Item, MemorySource, file
 from tests.record_help import Producer, pair, push, records, secured
 
+VECTORS = pathlib.Path(__file__).parent.parent / "docs" / "vectors.json"
 TID = bytes(range(16))
 KEY = bytes(range(32))
 BLOCK = 64
@@ -216,6 +220,17 @@ def test_a_digest_in_parts_is_the_digest(data: bytes, cut: int) -> None:
 )
 def test_how_many_blocks(length: int, count: int) -> None:
     assert resume.blocks(length) == count
+
+
+@pytest.mark.parametrize("case", json.loads(VECTORS.read_text("ascii"))["resume"]["valid"])
+@pytest.mark.parametrize("hole", [False, True])
+def test_the_vectors_as_a_sender_makes_them(case: dict[str, Any], hole: bool) -> None:
+    data = bytes([case["byte"]]) * case["length"]
+    items = [file("a", data, ((0, len(data)),) if hole and not case["byte"] else ())]
+    key, wanted = bytes.fromhex(case["key"]), bytes.fromhex(case["digest"])
+    producer = DigestProducer(pair()[0], MemorySource(items), TID, [(0, len(data))], key)
+    assert heard(producer)[0] == [Digests(TID, 0, 0, (wanted,))]
+    assert resume.digest(key, data) == wanted
 
 
 # ---- wants
