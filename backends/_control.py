@@ -81,6 +81,7 @@ class Control:
 
     def close(self) -> tuple[Effect, ...]:
         """The run is over."""
+        self._post = self._due = self._limit = None
         return self._drop()
 
     def renew(self) -> tuple[Effect, ...]:

@@ -209,6 +209,14 @@ def test_at_the_end_nothing_stays_open() -> None:
     assert control.close() == ()
 
 
+@pytest.mark.parametrize("after", [0.0, 0.5])
+def test_at_the_end_nothing_is_waited_for(after: float) -> None:
+    control = Control("relay", 80)
+    control.post(Post("/join", b"", after), NOW)
+    control.close()
+    assert control.deadline() is None
+
+
 class Backend:
     """What a backend allows, and what a control may ask of it."""
 
