@@ -92,9 +92,11 @@ def recipient(context: RecipientContext) -> Machine[RecipientContext]:
         Leaving: p.parting,
     }
     longest: dict[type[Any], float] = dict.fromkeys(
-        (AwaitingOpen, AwaitingOffer, HearingOffer, Judging, Verifying, Deciding, Finishing),
+        (AwaitingOpen, HearingOffer, Judging, Verifying, Deciding, Finishing),
         p.person,
     )
+    # The sender's person may have words to compare before.
+    longest[AwaitingOffer] = p.person + p.progress
     renewing = frozenset({Renewed, Recovered, StillAway})
     return Machine(context, Idle(), TABLE, interpret, patience, renewing, longest)
 

@@ -92,8 +92,9 @@ def sender(context: SenderContext) -> Machine[SenderContext]:
     }
     # The other person may take as long as a person may, and hardly longer.
     longest: dict[type[Any], float] = dict.fromkeys(
-        (Verifying, Offering, AwaitingAccept, AwaitingReceipt), p.person + p.progress
+        (Offering, AwaitingAccept, AwaitingReceipt), p.person + p.progress
     )
+    longest[Verifying] = p.person
     renewing = frozenset({NothingYet, Renewed, StillAway})
     return Machine(context, Idle(), TABLE, interpret, patience, renewing, longest)
 

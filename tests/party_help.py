@@ -292,7 +292,7 @@ class World:
         self._links: dict[int, End] = {}
         self._pairs: dict[int, tuple[End, End]] = {}
         self._numbers = itertools.count(1)
-        self.source = MemorySource(items)
+        self.source = MemorySource(items, strict=False)
         self.sink = sink or MemorySink()
         self._decide = decide
         context = SenderContext(
