@@ -80,3 +80,22 @@ def fuzz(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Speed, memory and cost beside plaintext; `-- --only gib`, `--quick`; `--ci` is a check."""
     python(session, "benchmarks", *session.posargs)
+
+
+@nox.session
+def defences(session: nox.Session) -> None:
+    """Each defence of docs/threat-model.md taken out in turn: its test has to fail."""
+    python(session, "tests.defences", *session.posargs)
+
+
+@nox.session
+def load(session: nox.Session) -> None:
+    """A relay under load with a stranger beside it; `-- --channels 200 --pairs 20` for less."""
+    python(session, "benchmarks.load", *session.posargs)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Rules of security over the source, known holes in what is installed; `-- --strict`."""
+    python(session, "ruff", "check", "--select", "S", "--ignore", "S101", *PLACES)
+    python(session, "tests.audit", *session.posargs)
