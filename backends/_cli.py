@@ -50,7 +50,7 @@ def main(backend: Backend, arguments: Sequence[str] | None = None) -> int:
 
         command = _typed(backend)
         args = parse(given, command)
-        style = Style(args.json, args.quiet, args.plain)
+        style = Style(*(getattr(args, name, False) for name in Style._fields))
         face = Face(command, args.command, style)
         return _command(args.command)(backend, args, face)
     except SystemExit as ended:  # --help and --version
@@ -79,9 +79,21 @@ def _command(name: str) -> Callable[[Backend, Namespace, Face], int]:
         from backends._demo import demo
 
         return demo
+    if name == "completion":
+        return _completion
     from backends import _cli_run
 
     return {"relay": _cli_run.relay, "send": _cli_run.send, "receive": _cli_run.receive}[name]
+
+
+def _completion(backend: Backend, args: Namespace, face: Face) -> int:
+    """Print a shell's script."""
+    from backends._cli_parser import build
+    from backends._completion import script
+
+    del backend, face
+    print(script(args.shell, "croc-core", build("croc-core")), end="")
+    return 0
 
 
 def failure_of(error: Exception) -> Failure:

@@ -90,6 +90,12 @@ def _add_party(parser: argparse.ArgumentParser, relay: str, curve: str) -> None:
         help="How long to try to reconnect without getting further; 0 is not at all "
         f"(default: {RECONNECT:g}).",
     )
+    _add_switch(
+        parser,
+        "--no-compress",
+        "compress",
+        "Compress nothing (default: what gets smaller fast enough, where both sides do it).",
+    )
     _add_face(parser)
 
 
@@ -140,12 +146,6 @@ def _add_send(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="Send what links point to. Without this, links are sent as links, and those that "
         "lead out of what is sent are left out.",
-    )
-    _add_switch(
-        parser,
-        "--no-compress",
-        "compress",
-        "Send everything as it is (default: what gets smaller fast enough is compressed).",
     )
     parser.add_argument("--host", help="Where a relay of our own listens (default: everywhere).")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -55,7 +56,27 @@ def sender(args: argparse.Namespace, config: _config.Config) -> Options:
             host=args.host,
             follow=args.follow,
             exclude=(*config.exclude, *(args.exclude or ())),
+            text=_text(args),
         )
+
+
+def _text(args: argparse.Namespace) -> str | None:
+    """Return the text to send, if one is."""
+    if args.text is None:
+        return None
+    if args.paths:
+        raise UsageError("--text sends a text in place of files: give one or the other.")
+    if args.text != "-":
+        return str(args.text)
+    from backends.files.limits import MAX_TEXT
+
+    data = sys.stdin.buffer.read(MAX_TEXT + 1)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        if len(data) > MAX_TEXT:  # cut in the middle of a character
+            return data.decode(errors="replace")
+        raise UsageError("What comes on standard input is no text; send it as a file.") from None
 
 
 def recipient(args: argparse.Namespace, config: _config.Config, attended: bool) -> Options:
@@ -65,10 +86,14 @@ def recipient(args: argparse.Namespace, config: _config.Config, attended: bool) 
         raise UsageError(
             "Which relay? Give --relay, or set CROC_RELAY: the sender's side shows the address."
         )
+    if args.stdout and args.json:
+        raise UsageError("--stdout and --json both want standard output: take one.")
+    if args.stdout:
+        given["streams"] = 1  # what is written there goes in order
     with usage():
         return Options(
             **given,
-            **_chosen(args, config, ("out",)),
+            **_chosen(args, config, ("out", "compress")),
             max_files=args.max_files,
             yes=args.yes,
             existing=args.existing,

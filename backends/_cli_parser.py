@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from backends import _cli_flags as flags
 
@@ -30,22 +30,8 @@ _SENTENCES = (
 """What argparse says, and how we say it."""
 
 
-NOT_YET = {
-    "--no-discovery", "--verify", "--throttle", "--streams", "--reconnect", "--text", "--exclude",
-    "--gitignore", "--no-compress", "--stdout", "--save-text", "completion", "--qr", "--clipboard",
-}  # fmt: skip
-
-
 class _Parser(argparse.ArgumentParser):
     """A parser that raises in place of ending the process."""
-
-    def add_argument(self, *names: Any, **keywords: Any) -> argparse.Action:
-        """Leave out what is not there yet."""
-        if NOT_YET & set(names):
-            dest = keywords.get("dest", names[0].strip("-").replace("-", "_"))
-            self.set_defaults(**{dest: False if keywords.get("action") == "store_true" else None})
-            return argparse.Action([], "")
-        return super().add_argument(*names, **keywords)
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
@@ -79,9 +65,7 @@ def build(command: str) -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="Say the version and stop.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, add, what, more in flags.COMMANDS:
-        if name not in NOT_YET:
-            kinds = {"help": what, "description": what, "epilog": more}
-            add(commands.add_parser(name, **kinds, allow_abbrev=False))
+        add(commands.add_parser(name, help=what, description=what, epilog=more, allow_abbrev=False))
     return parser
 
 

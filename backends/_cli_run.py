@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +19,20 @@ from backends._cli_parser import UsageError
 from backends._cli_relay import more_limits, more_options
 from backends._options import Options, RelayOptions
 from backends._preview import Preview
-from backends._secrecy import no_core_dumps
 from backends._show import show
 from backends._sockets import CannotListenError, cause
 from backends._ui import Face
-from backends._ui_ask import ask_for, ask_to_accept, can_ask
+from backends._ui_ask import Questions, ask_code, can_ask, unknown_words
 from croc_core import codes
 from croc_core.errors import Code, Failure, Party
-from croc_core.events import Failed, OfferSeen
+from croc_core.events import CodeReady, Failed, OfferSeen, Verifier
 from croc_core.limits import Limits
-from croc_core.party_io import Decided, Interrupted
+from croc_core.party_io import ComparedWords, Decided, Interrupted
 from croc_core.values import Moment, Secret
 
 if TYPE_CHECKING:
     from backends._cli import Backend
+    from croc_core.content import Sink, Source
 
 # ---- relay
 
@@ -97,16 +98,84 @@ class _Stoppable:
 
 
 def send(backend: Backend, args: Namespace, face: Face) -> int:
-    """Send files and folders."""
-    no_core_dumps()
+    """Send files and folders, a text, or what comes on standard input."""
     options = _cli_options.sender(args, _config_file())
+    _check_verify(options, face)
     with _cli_options.usage():
-        session = _session.sending(options, args.paths, face.warn)
+        source = _source(args.paths, options, face)
+        sending = _Sending(args, face, _session.sending_from(options, source))
         if options.code is not None:
             _warn_if_weak(codes.parse(options.code).phrase, face)
     if options.relay is not None:
         face.note(f"Connecting to {show(options.relay)}")
-    return _run(backend, session, face.tell, face)
+    return _run(backend, sending.session, sending.tell, face)
+
+
+def _check_verify(options: Options, face: Face) -> None:
+    if options.verify and not can_ask(face):
+        raise UsageError("--verify needs somebody at a terminal, who compares the words.")
+
+
+def _source(paths: Sequence[str], options: Options, face: Face) -> Source:
+    if options.text is not None:
+        from backends.files.text import TextSource
+
+        return TextSource(options.text)
+    if "-" in paths:
+        if len(paths) > 1:
+            raise UsageError("Standard input (-) goes alone, without other paths.")
+        from backends.files.stream import StreamSource
+
+        return StreamSource(open(0, "rb", buffering=0, closefd=False))
+    from backends.files.source import FileSource
+
+    return FileSource(
+        paths,
+        follow=options.follow,
+        exclude=options.exclude,
+        gitignore=options.gitignore,
+        say=face.warn,
+    )
+
+
+class _Sending:
+    """A sender's run: shows the code in every way that was asked for."""
+
+    def __init__(self, args: Namespace, face: Face, session: _session.Session) -> None:
+        self.session = session
+        self._args = args
+        self._face = face
+        self._questions = Questions(face)
+        self._shown = False
+
+    def tell(self, event: Any) -> None:
+        """Show *event*."""
+        self._face.tell(event)
+        if isinstance(event, CodeReady) and not self._shown:
+            self._shown = True
+            self._show(event.code)
+        elif isinstance(event, Verifier) and event.ask:
+            self._questions.compare(lambda same: self.session.inject(ComparedWords(same)))
+
+    def _show(self, code: str) -> None:
+        if self._args.qr:
+            from backends._qr import qr
+
+            for line in qr(code):
+                self._face.say(line)
+        if self._args.clipboard:
+            threading.Thread(target=self._copy, args=(code,), daemon=True).start()
+
+    def _copy(self, code: str) -> None:
+        from backends._clipboard import by_terminal, copy
+
+        program = copy(code)
+        if program is not None:
+            self._face.note(f"The code is in the clipboard (by {program}).")
+        elif self._face.raw(by_terminal(code)):
+            self._face.note("The terminal was asked to put the code into the clipboard.")
+        else:
+            self._face.warn("There is no clipboard here: install wl-copy, xclip or xsel.")
 
 
 def _warn_if_weak(phrase: str, face: Face) -> None:
@@ -120,14 +189,13 @@ def _warn_if_weak(phrase: str, face: Face) -> None:
 
 
 def receive(backend: Backend, args: Namespace, face: Face) -> int:
-    """Receive into a folder."""
-    no_core_dumps()
+    """Receive into a folder, or to standard output."""
     asks = can_ask(face)
     options = _cli_options.recipient(args, _config_file(), asks)
+    _check_verify(options, face)
     with _cli_options.usage():
         code = _code(args.code or _cli_options.env("CROC_CODE"), face, asks)
         receiving = _Receiving(options, face, asks)
-        face.folder = os.path.abspath(options.out)
         receiving.session = _session.receiving_into(options, code, receiving.decide, receiving.sink)
     if options.relay is not None:
         face.note(f"Connecting to {show(options.relay)}")
@@ -138,14 +206,21 @@ def _code(given: str | None, face: Face, asks: bool) -> str:
     """Return the code: as given, or as a person types it."""
     if given is not None:
         return given
+    doubted = ""
     while asks:
-        line = ask_for(face, "The code (it looks like 7k2m-word-word-word): ")
+        line = ask_code(face, "The code (it looks like 7k2m-word-word-word): ")
         if line is None:
             break
         try:
-            return codes.parse(line).text
+            code = codes.parse(line)
         except ValueError as error:
             face.say(str(error))
+            continue
+        unknown = unknown_words(code.phrase)
+        if not unknown or code.text == doubted:
+            return code.text
+        doubted = code.text
+        face.say(f"Codes have other words than {show(', '.join(unknown))}. Type it again, please.")
     raise UsageError("Which code? Give it at the prompt, in CROC_CODE, or as an argument.")
 
 
@@ -155,12 +230,31 @@ class _Receiving:
     session: _session.Session
 
     def __init__(self, options: Options, face: Face, asks: bool) -> None:
-        self.sink = Preview(options.out, options.existing, attended=options.attended, say=face.warn)
+        self._preview: Preview | None = None
         self._options = options
         self._face = face
         self._asks = asks
+        self._questions = Questions(face)
         self._why = ""
         self._listed = False
+        self.sink = self._sink()
+
+    def _sink(self) -> Sink:
+        options = self._options
+        if options.stdout:
+            from backends.files.stream import StreamSink
+
+            return StreamSink(open(1, "wb", buffering=0, closefd=False))
+        self._face.folder = os.path.abspath(options.out)
+        self._preview = Preview(
+            options.out,
+            options.existing,
+            attended=options.attended,
+            say=self._face.warn,
+            show_text=self._face.text,
+            save_texts=options.save_text or self._face.json,
+        )
+        return self._preview
 
     def decide(self, offer: OfferSeen) -> bool | None:
         """Decide by the flags; None where the person is asked."""
@@ -179,18 +273,24 @@ class _Receiving:
         if isinstance(event, Failed) and not self._listed:
             self._tell_left_out()
         self._face.tell(event)
+        inject = self.session.inject
         if isinstance(event, OfferSeen):
-            for line in self.sink.lines():
-                self._face.note(line) if self._options.yes else self._face.say(line)
-            self._tell_left_out()
+            self._show_offer()
             if self._asks and not self._options.yes:
-                inject = self.session.inject
-                ask_to_accept(self._face, self.sink.everything(), lambda yes: inject(Decided(yes)))
+                listed = [] if self._preview is None else self._preview.everything()
+                self._questions.accept(listed, lambda yes: inject(Decided(yes)))
+        elif isinstance(event, Verifier) and event.ask:
+            self._questions.compare(lambda same: inject(ComparedWords(same)))
+
+    def _show_offer(self) -> None:
+        for line in [] if self._preview is None else self._preview.lines():
+            self._face.note(line) if self._options.yes else self._face.say(line)
+        self._tell_left_out()
 
     def _tell_left_out(self) -> None:
         """Tell of what is left out, also where nothing is left to accept."""
         self._listed = True
-        for line in self.sink.left_out():
+        for line in [] if self._preview is None else self._preview.left_out():
             self._face.warn(line)
 
 

@@ -24,6 +24,7 @@ from croc_core.events import (
     Note,
     OfferSeen,
     Progress,
+    Verifier,
     Waiting,
     to_json,
 )
@@ -54,7 +55,7 @@ class Face:
         self._role = role
         self.folder = ""
         """Where what is received goes, as a person is told of it."""
-        self._json = style.json
+        self._json = self.json = style.json
         self._plain = style.plain or os.environ.get("TERM") == "dumb"
         self._out = out or sys.stdout.buffer
         self._err = err or sys.stderr
@@ -68,6 +69,7 @@ class Face:
         self._shown: Shown = self._nothing
         self._asking = ""
         self._listening: Listening | None = None
+        self._told = ""
 
     # ---- what is told
 
@@ -117,6 +119,28 @@ class Face:
         else:
             self._print(f"{text}\n".encode())
 
+    def text(self, text: str) -> None:
+        """Show a text that somebody has sent; as it is where no terminal shows it."""
+        with self._lock:
+            if not self._stdout_is_terminal():
+                self._print(text.encode("utf-8", "surrogateescape"))
+                return
+            for line in text.splitlines():
+                self._print(f"{show(line.expandtabs(), 10 * len(line) + 80)}\n".encode())
+
+    def raw(self, text: str) -> bool:
+        """Write to the terminal what is not to be seen; say whether there is one."""
+        if self.terminal:
+            with self._lock:
+                self._write(text)
+        return self.terminal
+
+    def _stdout_is_terminal(self) -> bool:
+        try:
+            return self._out.isatty()
+        except ValueError:  # it is closed
+            return False
+
     def ask(self, question: str) -> None:
         """Show a question and stay on its line, until `answered`."""
         with self._lock:
@@ -152,6 +176,9 @@ class Face:
                 self.note(f"{what}: {amount(count, total)}")
             case Waiting(what):
                 self.note(f"Waiting for {show(what)}")
+            case Verifier(words):
+                self.say(f"Words to compare: {show(words)}")
+                self.note("The other side has to show the same; else somebody is in between.")
             case Note(message):
                 self.say(self._wrapped(message))
             case Completed():
@@ -178,6 +205,9 @@ class Face:
         self.note(f"The relay listens: {where}; data ports {ports}. Ctrl-C ends it.")
 
     def _code(self, event: CodeReady) -> None:
+        if event.code == self._told:  # the relay was reached again
+            return
+        self._told = event.code
         self.note("")
         self.say(f"Code: {event.code}")
         urls = self._urls(event.relay)

@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 
 from backends._ui import Face
 
@@ -52,18 +53,87 @@ def ask_for(face: Face, question: str) -> str | None:
     return line
 
 
-def ask_to_accept(face: Face, paths: Sequence[str], decided: Callable[[bool], None]) -> None:
-    """Ask about an offer in a thread of its own; *decided* gets the answer.
+def ask_code(face: Face, question: str) -> str | None:
+    """Ask for a code; Tab completes its words where the terminal's own line editor is there."""
+    try:
+        import readline
+    except ImportError:  # Windows has none
+        return ask_for(face, question)
+    if not sys.stdout.isatty():  # it writes there
+        return ask_for(face, question)
+    readline.set_completer(_word)
+    readline.set_completer_delims(" -_")
+    readline.parse_and_bind("tab: complete")
+    readline.set_auto_history(False)  # a code is for once
+    try:
+        return input(question).strip()
+    except EOFError:
+        return None
 
-    *paths* are lines about all that is offered, safe to show, to be listed on request.
-    """
 
-    def asking() -> None:
-        while (line := ask_for(face, "Accept? [y/N, l = list everything] ")) is not None:
-            if line.casefold() not in _LIST:
-                break
-            for path in paths:
-                face.say(path)
-        decided(line is not None and line.casefold() in _YES)
+def _word(text: str, number: int) -> str | None:
+    """Return the word with that number of those that begin with *text*; readline asks so."""
+    import readline
 
-    threading.Thread(target=asking, name="croc-core-ask", daemon=True).start()
+    from backends._words import words
+
+    if not readline.get_begidx():  # the channel is no word
+        return None
+    typed = text.casefold()
+    fitting = [word for word in words() if typed and word.startswith(typed)]
+    return fitting[number] if number < len(fitting) else None
+
+
+def unknown_words(phrase: str) -> list[str]:
+    """Return the parts of a secret that are no words, where the others show that all should be."""
+    from backends._words import words
+
+    known = set(words())
+    parts = phrase.split("-")
+    unknown = [part for part in parts if part not in known]
+    return unknown if len(parts) > 1 and len(unknown) * 2 < len(parts) else []
+
+
+class Questions:
+    """Asks one question after the other, in a thread of its own."""
+
+    def __init__(self, face: Face) -> None:
+        self._face = face
+        self._left: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._begun = False
+
+    def accept(self, paths: Sequence[str], decided: Callable[[bool], None]) -> None:
+        """Ask about an offer; *decided* gets the answer.
+
+        *paths* are lines about all that is offered, safe to show, to be listed on request.
+        """
+
+        def ask() -> None:
+            question = "Accept? [y/N, l = list everything] "
+            while (line := ask_for(self._face, question)) is not None:
+                if line.casefold() not in _LIST:
+                    break
+                for path in paths:
+                    self._face.say(path)
+            decided(line is not None and line.casefold() in _YES)
+
+        self._put(ask)
+
+    def compare(self, compared: Callable[[bool], None]) -> None:
+        """Ask whether both sides show the same words; *compared* gets the answer."""
+
+        def ask() -> None:
+            line = ask_for(self._face, "Does the other side show the same words? [y/N] ")
+            compared(line is not None and line.casefold() in _YES)
+
+        self._put(ask)
+
+    def _put(self, ask: Callable[[], None]) -> None:
+        self._left.put(ask)
+        if not self._begun:
+            self._begun = True
+            threading.Thread(target=self._ask, name="croc-core-ask", daemon=True).start()
+
+    def _ask(self) -> None:
+        while True:
+            self._left.get()()
