@@ -86,8 +86,9 @@ def test_what_cannot_be_meant_is_a_sentence(flags: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("name", ["max_connections", "max_connections_per_address", "keep_alive"])
 def test_options_are_above_zero(name: str) -> None:
+    given: dict[str, Any] = {name: 0}
     with pytest.raises(ValueError, match=name):
-        RelayOptions(**{name: 0})
+        RelayOptions(**given)
 
 
 def test_what_a_relay_takes_fits_its_descriptors() -> None:
