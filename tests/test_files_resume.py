@@ -400,6 +400,21 @@ def test_a_link_that_is_lost_within_a_run(tmp_path: Path) -> None:
     assert (tmp_path / "s").read_bytes() == b"stream!"
 
 
+def test_a_file_killed_between_its_two_names(tmp_path: Path) -> None:
+    """Where a file gets its name by a link, it has two for a moment."""
+    offer = [File("a", b"0123456789"), File("b", b"b")]
+    sink, _ = begun(tmp_path, offer)
+    send(sink, offer, Stretch(0, 0, 9))
+    (part,) = (p for p in tmp_path.iterdir() if p.name.startswith(".a."))
+    send(sink, offer, Stretch(0, 9, 1))
+    kill(sink)
+    os.link(tmp_path / "a", part)
+    verdict = send_all(tmp_path, offer)
+    assert verdict.held == ((0, 10),)
+    assert verdict.overwrites == ()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
+
+
 def test_other_files_are_left_as_they_are(tmp_path: Path) -> None:
     movie, other = [File("movie", b"0123456789"), File("m2", b"2")], [File("other", b"xyz")]
     sink, _ = begun(tmp_path, movie)
@@ -617,6 +632,7 @@ def test_a_part_that_was_swapped(
         send(sink, offer, stretch)
     sink.finish(())
     assert precious.read_bytes() == b"0123456789"
+    assert precious.stat().st_mtime_ns != offer[0].mtime
     assert (root / "a").read_bytes() == b"0123456789"
     assert not (root / "a").is_symlink()
     assert (root / "a").stat().st_ino != precious.stat().st_ino

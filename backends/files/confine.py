@@ -63,17 +63,17 @@ class Descriptors:
 class Folders:
     """The folders of *tree* below the folder that the descriptor *root* stands for.
 
-    `made` are those that this object created, in order, and *on_made* hears of each; `renamed`
-    gives the names on the disk that differ from those of the tree.
+    `made` are those that this object created, in order, and *on_make* hears of each before;
+    `renamed` gives the names on the disk that differ from those of the tree.
     """
 
     def __init__(
-        self, tree: Tree, root: int, on_made: Callable[[int], None] = lambda _: None
+        self, tree: Tree, root: int, on_make: Callable[[int], None] = lambda _: None
     ) -> None:
         self._tree = tree
         self._root = root
         self._held = Descriptors(self._open, 32)
-        self._on_made = on_made
+        self._on_make = on_make
         self._making = False
         self.made: list[int] = []
         self.renamed: dict[int, bytes] = {}
@@ -129,13 +129,13 @@ class Folders:
         except FileNotFoundError:
             if not self._making:
                 raise
+        self._on_make(row)
         try:
             os.mkdir(name, 0o700, dir_fd=above)
         except FileExistsError:
             pass  # it has come meanwhile; the open below decides whether it is a folder
         else:
             self.made.append(row)
-            self._on_made(row)
         return os.open(name, SEARCH, dir_fd=above)
 
 

@@ -52,7 +52,7 @@ class Announced(NamedTuple):
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One frame: files that are about to be made, and folders that were, as path and name."""
+    """One frame: what is about to be made: files, and folders as path and name on the disk."""
 
     files: list[Announced]
     folders: list[tuple[bytes, bytes]]
@@ -62,9 +62,14 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Batch)
 
 
+def plain(info: os.stat_result) -> bool:
+    """Whether that is a plain file of this user."""
+    return stat.S_ISREG(info.st_mode) and info.st_uid == os.geteuid()
+
+
 def ours(info: os.stat_result) -> bool:
-    """Whether that is a plain file of this user that has just one name."""
-    return stat.S_ISREG(info.st_mode) and info.st_uid == os.geteuid() and info.st_nlink == 1
+    """Whether that may be written to: a plain file of this user that has just one name."""
+    return plain(info) and info.st_nlink == 1
 
 
 class Journal:

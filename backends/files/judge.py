@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from backends._show import show
 from backends.files.confine import Folders
-from backends.files.journal import Announced, Earlier, ours
+from backends.files.journal import Announced, Earlier, ours, plain
 from backends.files.names import fold, part_name
 from backends.files.offer import MAX_SHOWN, REFUSED, Offered
 from backends.files.policy import Policy, variants
@@ -239,7 +239,7 @@ class Judge:
         if target is not None:
             above = folders.find(offered.tree.parent(row))
             return stat.S_ISLNK(info.st_mode) and os.readlink(name, dir_fd=above) == target
-        if mtime is None or not ours(info) or info.st_size != size:
+        if mtime is None or not plain(info) or info.st_size != size:
             return False
         return any(info.st_mtime_ns == mtime // grain * grain for grain in _GRAINS)
 
@@ -265,9 +265,9 @@ class Judge:
                 continue
             marks.add(said.mark)
             info = folders.look(row, part_name(offered.tree.name(row), said.mark))
-            if info is None or not ours(info):
+            if info is None or not plain(info):
                 continue
-            fits = said.size == size and info.st_size > 0
+            fits = said.size == size and info.st_size > 0 and ours(info)
             if fits and entry not in self.kept and self._parts < MAX_KEPT:
                 self._parts += 1
                 self.kept[entry] = Kept(min(info.st_size, size), said.mark)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from backends._show import show
 from backends.files.alone import alone
-from backends.files.journal import ours
+from backends.files.journal import ours, plain
 from backends.files.judge import Fate, Judge, Kept
 from backends.files.limits import MAX_OFFERED
 from backends.files.offer import Texts
@@ -175,8 +175,8 @@ class FileSink(Writing):
                 Party.PEER, f"the sender ended with {self._lacking} files not whole"
             )
         self._make_rest()
-        self._dress_folders()
         self._remove_stale()
+        self._dress_folders()
         arrived = self._arrived()
         for text in self._shown:
             assert self._show_text is not None
@@ -328,7 +328,7 @@ class FileSink(Writing):
         fd = os.open(name, _LOOK if final else _UPDATE, dir_fd=folder)
         info = os.fstat(fd)
         self._parts[entry] = part = Part(fd, name, row, ranges, info.st_size, final)
-        if not ours(info):
+        if not (plain(info) if final else ours(info)):
             raise OSError  # it was swapped since it was judged
         return part
 

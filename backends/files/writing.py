@@ -16,7 +16,7 @@ from collections.abc import Callable
 from backends._show import show
 from backends.files.alone import Alone
 from backends.files.confine import PART, READ, SEARCH, Folders, settle
-from backends.files.journal import Announced, Batch, Earlier, Journal, ours
+from backends.files.journal import Announced, Batch, Earlier, Journal, plain
 from backends.files.judge import Fate, Judge, Kept
 from backends.files.names import part_name
 from backends.files.offer import Offered, Texts
@@ -329,7 +329,7 @@ class Writing(Alone):
             with contextlib.suppress(OSError):
                 name = self._part_name(row, mark)
                 info = folders.look(row, name)
-                if info is not None and ours(info):
+                if info is not None and plain(info):
                     os.unlink(name, dir_fd=folders.find(self._offered.tree.parent(row)))
 
     # -- failure
