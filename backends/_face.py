@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from backends._options import Options
-from backends._session import Say, Session, receiving, sending
+from backends._session import Say, Session, receiving, receiving_into, sending, sending_from
 from croc_core.errors import Code, TransferError
 from croc_core.events import Completed, Event, Note, OfferSeen, Progress, Verifier
 from croc_core.party_io import ComparedWords, Decided
+
+if TYPE_CHECKING:
+    from backends.files.stream import Readable, Writable
 
 Path = str | os.PathLike[str]
 _MANY = 256
@@ -39,6 +42,8 @@ class Steered:
     def __init__(self, session: Session, events: Events) -> None:
         self._session = session
         self._queue = events
+        self.texts: list[str] = []
+        """The texts that were received, once the run has ended well; they may hold anything."""
         self._completed: Completed | None = None
         self._watched = False
 
@@ -76,6 +81,7 @@ class Steered:
 
 
 T = TypeVar("T", bound=Steered)
+Make = Callable[[Session], T]
 
 
 class Face:
@@ -84,19 +90,39 @@ class Face:
     def __init__(self, options: Options | None = None, **keywords: Any) -> None:
         self._options = dataclasses.replace(options or Options(), **keywords)
 
-    def _sending(self, paths: tuple[Path, ...], make: Callable[[Session], T]) -> T:
+    def _sending(self, paths: tuple[Path, ...], make: Make[T]) -> T:
         texts = [os.fspath(path) for path in paths]
         return self._noted(lambda say: sending(self._options, texts, say), make)
 
-    def _receiving(self, code: str, make: Callable[[Session], T]) -> T:
+    def _sending_text(self, text: str, make: Make[T]) -> T:
+        from backends.files.text import TextSource
+
+        return make(sending_from(self._options, TextSource(text)))
+
+    def _sending_stream(self, readable: Readable, name: str, make: Make[T]) -> T:
+        from backends.files.stream import StreamSource
+
+        return make(sending_from(self._options, StreamSource(readable, name)))
+
+    def _receiving(self, code: str, into: Writable | None, make: Make[T]) -> T:
+        texts: list[str] = []
+
         def decide(offer: OfferSeen) -> bool | None:
             decision = self._options.decide(offer)
             return False if decision is None and not transfer._watched else decision
 
-        transfer = self._noted(lambda say: receiving(self._options, code, decide, say), make)
+        def begin(say: Say) -> Session:
+            if into is None:
+                return receiving(self._options, code, decide, say, texts.append)
+            from backends.files.stream import StreamSink
+
+            return receiving_into(self._options, code, decide, StreamSink(into))
+
+        transfer = self._noted(begin, make)
+        transfer.texts = texts
         return transfer
 
-    def _noted(self, begin: Callable[[Say], Session], make: Callable[[Session], T]) -> T:
+    def _noted(self, begin: Callable[[Say], Session], make: Make[T]) -> T:
         """Make a run of what *begin* prepares; what its files have to say is told as a `Note`."""
         early: list[object] = []
         inject: Callable[[object], None] = early.append

@@ -94,7 +94,14 @@ def sending(options: Options, paths: Sequence[str], say: Say) -> Session:
     """
     from backends.files.source import FileSource
 
-    return sending_from(options, FileSource(paths, follow=options.follow, say=say))
+    source = FileSource(
+        paths,
+        follow=options.follow,
+        exclude=options.exclude,
+        gitignore=options.gitignore,
+        say=say,
+    )
+    return sending_from(options, source)
 
 
 def sending_from(options: Options, source: Source) -> Session:
@@ -132,14 +139,23 @@ def sending_from(options: Options, source: Source) -> Session:
     return _embedded(options, party)
 
 
-def receiving(options: Options, code: str, decide: Decide, say: Say) -> Session:
-    """A recipient into a folder.
+def receiving(
+    options: Options, code: str, decide: Decide, say: Say, show_text: Say | None = None
+) -> Session:
+    """A recipient into a folder; *show_text* gets each text, unless *options* say to save it.
 
     Raises ValueError, with a sentence for the person, for a code that is none or no relay.
     """
     from backends.files.sink import FileSink
 
-    sink = FileSink(options.out, options.existing, attended=options.attended, say=say)
+    sink = FileSink(
+        options.out,
+        options.existing,
+        attended=options.attended,
+        say=say,
+        show_text=show_text,
+        save_texts=options.save_text,
+    )
     return receiving_into(options, code, decide, sink)
 
 

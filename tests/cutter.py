@@ -14,7 +14,7 @@ PART = 1 << 16
 class Cutter:
     """Passes what comes to *host* on to *behind*, port by port, and cuts when it is told to.
 
-    `passed` counts the bytes of each port, both ways; `dials` its connections.
+    `passed` counts the bytes of each port, those that come from behind; `dials` its connections.
     """
 
     def __init__(self, host: str, behind: str, ports: Sequence[int]) -> None:
@@ -73,14 +73,15 @@ class Cutter:
             with self._lock:
                 self.dials[port] += 1
                 self._pairs.setdefault(port, []).append((near, far))
-            self._start(self._pass, near, far, port)
-            self._start(self._pass, far, near, port)
+            self._start(self._pass, near, far, port, False)
+            self._start(self._pass, far, near, port, True)
 
-    def _pass(self, source: socket.socket, sink: socket.socket, port: int) -> None:
+    def _pass(self, source: socket.socket, sink: socket.socket, port: int, counted: bool) -> None:
         try:
             while data := source.recv(PART):
                 sink.sendall(data)
-                self._count(port, len(data))
+                if counted:
+                    self._count(port, len(data))
             sink.shutdown(socket.SHUT_WR)
         except OSError:
             _reset(source)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backends._face import Face, Path, Steered
 from backends._session import Session
 from backends.asyncio._loop import Loop
 from croc_core.events import CodeReady, Completed, Event
+
+if TYPE_CHECKING:
+    from backends.files.stream import Readable, Writable
 
 
 class Transfer(Steered):
@@ -73,10 +76,21 @@ class Croc(Face):
         """
         return self._sending(paths, Transfer)
 
-    def receive(self, code: str) -> Transfer:
-        """Receive into the folder `out`.
+    def send_text(self, text: str) -> Transfer:
+        """Send a text, which the other side sees; errors as for `send`."""
+        return self._sending_text(text, Transfer)
+
+    def send_stream(self, readable: Readable, name: str = "stdin") -> Transfer:
+        """Send what *readable* gives until its end, as a file called *name*; errors as for `send`.
+
+        It is read in a thread, while it is sent; see `StreamSource`.
+        """
+        return self._sending_stream(readable, name, Transfer)
+
+    def receive(self, code: str, into: Writable | None = None) -> Transfer:
+        """Receive into the folder `out`, or write the one file that is offered to *into*.
 
         An offer is accepted at once with `yes`; else by `accept` and `decline` for who iterates
-        over the events, and declined where nobody does.
+        over the events, and declined where nobody does. *into* is written in a thread.
         """
-        return self._receiving(code, Transfer)
+        return self._receiving(code, into, Transfer)

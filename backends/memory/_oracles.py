@@ -48,7 +48,7 @@ BROKEN_BY = {
     Code.LOCAL_FILE: {Kind.FULL_DISK, Kind.BAD_FILE},
     Code.UNCONFIRMED: {
         Kind.RESET, Kind.DROP, Kind.TRUNCATE, Kind.FLIP, Kind.RESTART, Kind.NAT, Kind.CRASH,
-        Kind.INTERRUPT, Kind.DELAY, Kind.LAG,
+        Kind.INTERRUPT, Kind.DELAY, Kind.LAG, Kind.SLOW_READER,
     },
     Code.RELAY_UNREACHABLE: {
         Kind.REFUSE, Kind.LOSE, Kind.RESTART, Kind.DELAY, Kind.LAG, Kind.DROP, Kind.RESET, Kind.NAT,

@@ -6,11 +6,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 from backends._face import Face, Path, Steered
 from backends._session import Session
 from backends.threading._loop import Loop
 from croc_core.events import CodeReady, Completed, Event
+
+if TYPE_CHECKING:
+    from backends.files.stream import Readable, Writable
 
 Tell = Callable[[Event], object]
 _GRACE = 5.0
@@ -92,25 +96,45 @@ class Croc(Face):
         """
         return _followed(self.sending(*paths), tell or _tell_code)
 
-    def receive(self, code: str, *, tell: Tell | None = None) -> Completed:
-        """Receive into the folder `out`.
+    def send_text(self, text: str, *, tell: Tell | None = None) -> Completed:
+        """Send a text, which the other side sees; the rest as for `send`."""
+        return _followed(self.sending_text(text), tell or _tell_code)
+
+    def send_stream(
+        self, readable: Readable, name: str = "stdin", *, tell: Tell | None = None
+    ) -> Completed:
+        """Send what *readable* gives until its end, as a file called *name*; see `send`."""
+        return _followed(self.sending_stream(readable, name), tell or _tell_code)
+
+    def receive(
+        self, code: str, into: Writable | None = None, *, tell: Tell | None = None
+    ) -> Completed:
+        """Receive into the folder `out`, or write the one file that is offered to *into*.
 
         An offer is declined where the options do not decide, as by `yes`. *tell* and errors as for
-        `send`.
+        `send`. The texts that come are in `receiving(code).texts`.
         """
-        return _followed(self.receiving(code), tell or _tell_nobody)
+        return _followed(self.receiving(code, into), tell or _tell_nobody)
 
     def sending(self, *paths: Path) -> Transfer:
         """Prepare to send files and folders; errors as for `send`."""
         return self._sending(paths, Transfer)
 
-    def receiving(self, code: str) -> Transfer:
-        """Prepare to receive into the folder `out`.
+    def sending_text(self, text: str) -> Transfer:
+        """Prepare to send a text; errors as for `send`."""
+        return self._sending_text(text, Transfer)
+
+    def sending_stream(self, readable: Readable, name: str = "stdin") -> Transfer:
+        """Prepare to send a stream; errors as for `send`, and see `StreamSource`."""
+        return self._sending_stream(readable, name, Transfer)
+
+    def receiving(self, code: str, into: Writable | None = None) -> Transfer:
+        """Prepare to receive into the folder `out`, or to write the one file to *into*.
 
         An offer is accepted at once with `yes`; else by `accept` and `decline` for who iterates
         over the events, and declined where nobody does.
         """
-        return self._receiving(code, Transfer)
+        return self._receiving(code, into, Transfer)
 
 
 def _followed(transfer: Transfer, tell: Tell) -> Completed:
