@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from backends import _io as io
 from croc_core import party_io as p
@@ -192,8 +193,8 @@ def test_RESUME_2_digests_out_of_order_are_no_digests() -> None:
         def meddle(state: type[Any], event: p.Input) -> p.Input:
             match event:
                 case p.Heard(number, Digests(tid, entry, block, digests), last):
-                    fields = {"tid": tid, "entry": entry, "block": block, "digests": digests}
-                    return p.Heard(number, Digests(**(fields | change)), last)
+                    said = structs.replace(Digests(tid, entry, block, digests), **change)
+                    return p.Heard(number, said, last)
             return event
 
         world.recipient.machine.change = meddle
