@@ -76,7 +76,7 @@ BAD = [
     SIGNATURE + b"\x21\x13\0\x0c" + bytes(12),
     SIGNATURE + b"\x21\x11\0\x0b" + bytes(11),
     SIGNATURE + b"\x21\x21\0\x0c" + bytes(12),
-    SIGNATURE + b"\x21\x11\xff\xff" + bytes(65535),
+    SIGNATURE + b"\x21\x11\xff\xff" + bytes(40),
 ]
 
 
