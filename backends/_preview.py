@@ -32,6 +32,11 @@ class Preview(FileSink):
         self._chosen = b""
         self._verdict: Verdict | None = None
 
+    def begin(self) -> None:
+        """See `Sink.begin`."""
+        super().begin()
+        self._paths.clear()
+
     def consider(self, entries: Sequence[Entry]) -> None:
         """See `Sink.consider`."""
         super().consider(entries)

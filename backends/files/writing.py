@@ -142,14 +142,18 @@ class Writing(Alone):
         assert self._journal is not None
         offered, fates, announced = self._offered, self._fates, self._announced
         files = []
+        tree, above, prefix = offered.tree, TOP, b""
         for number in range(entry, min(entry + AHEAD, len(fates))):
             row = offered.rows[number]
             if announced[number] or fates[number] not in (Fate.NEW, Fate.REPLACE):
                 continue
             announced[number] = True
             if not offered.is_folder(row) and not offered.is_text(row):
+                if tree.parent(row) != above:
+                    above = tree.parent(row)
+                    prefix = b"" if above == TOP else tree.path(above) + b"/"
                 mark = (self._mark + row) & 0xFFFFFFFF
-                files.append(Announced(offered.tree.path(row), self._size(row), mark))
+                files.append(Announced(prefix + tree.name(row), self._size(row), mark))
         self._journal.note(Batch(files, []))
 
     def _note_folder(self, row: int) -> None:
