@@ -114,7 +114,9 @@ def _add_send(parser: argparse.ArgumentParser) -> None:
         help="A file or a folder to send; - sends what comes on standard input.",
     )
     parser.add_argument(
-        "--text", metavar="TEXT", help="Send a text; - takes it from standard input."
+        "--text",
+        metavar="TEXT",
+        help="Send a text; - takes it from standard input (default: files are sent).",
     )
     _add_party(
         parser,
@@ -133,7 +135,8 @@ def _add_send(parser: argparse.ArgumentParser) -> None:
         "--exclude",
         action="append",
         metavar="PATTERN",
-        help="Leave out what this matches, by the rules of a .gitignore file; may be repeated.",
+        help="Leave out what this matches, by the rules of a .gitignore file; may be repeated "
+        "(default: nothing).",
     )
     _add_switch(
         parser,

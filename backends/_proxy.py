@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from backends._io import Broken, Connect, Connected, Effect, Input, Node, Proxy
+from backends._show import show
 from backends._sockets import cause
 from croc_core.errors import Failure
 from croc_core.values import Moment
@@ -138,7 +139,7 @@ def tunnel(proxy: Proxy, effect: Connect, timeout: float) -> socket.socket:
             f"the proxy cannot be reached: {cause(error.__cause__ or error)}"
         ) from error
     except RefusedError as error:
-        raise ProxyError(f"the proxy says: {str(error)[:100]}") from error
+        raise ProxyError(f"the proxy says: {show(str(error), 100)}") from error
     except OSError as error:
         late = isinstance(error, TimeoutError)
         why = "did not answer in time" if late else "broke the connection off"

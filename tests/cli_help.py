@@ -103,7 +103,7 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if slave is None else slave,
             cwd=self.folder,
-            env={**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm", **variables},
+            env={**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm", "CROC_CONFIG": "", **variables},
         )
         if slave is not None:
             os.close(slave)

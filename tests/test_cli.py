@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from backends import _cli, _cli_run
+from backends import _cli, _cli_options
 from backends._cli_parser import UsageError, parse
 from backends._options import CURVES, Options
 from backends._session import Session
@@ -175,7 +175,16 @@ USAGE: dict[str, tuple[str, ...]] = {
     "no such flag": ("send", "x", "--fly"),
     "a shortened flag": ("send", "x", "--rel", "y"),
     "nothing to send": ("send",),
-    "no relay": ("receive", "a-b"),
+    "no relay": ("receive", "a-b", "--no-discovery"),
+    "a proxy without a relay": ("send", "photo.jpg", "--proxy", "socks5://127.0.0.1:1"),
+    "a proxy of no kind": ("send", "photo.jpg", "--relay", "x", "--proxy", "ftp://127.0.0.1:1"),
+    "nobody to compare words": ("send", "photo.jpg", "--verify"),
+    "nobody to compare words here": ("receive", "a-b", "--relay", "x", "--verify"),
+    "a text and a file": ("send", "photo.jpg", "--text", "x"),
+    "standard input and a file": ("send", "-", "photo.jpg"),
+    "standard output twice": ("receive", "a-b", "--relay", "x", "--stdout"),
+    "a throttle of nothing": ("send", "photo.jpg", "--throttle", "0"),
+    "no shell": ("completion", "tcsh"),
     "no code": ("receive", "--relay", "x"),
     "no code at all": ("receive", "--relay", "x", "hello"),
     "two policies": ("receive", "a-b", "--relay", "x", "--skip", "--rename"),
@@ -208,6 +217,7 @@ def test_2_usage(
     monkeypatch.chdir(file.parent)
     for name in ("CROC_CODE", "CROC_RELAY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CROC_CONFIG", "")
     assert _cli.main(AsyncioBackend(), [*arguments, "--json"]) == 2
     out, err = capfdbinary.readouterr()
     error = json.loads(out)
@@ -460,7 +470,8 @@ def test_8_timeout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     hasty = partial(Options, patience=Patience(request=0.2))
-    monkeypatch.setattr(_cli_run, "Options", hasty)
+    monkeypatch.setattr(_cli_options, "Options", hasty)
+    monkeypatch.setenv("CROC_CONFIG", "")
     with socket.create_server((LOCAL, 0)) as silent:
         url = f"http://{LOCAL}:{silent.getsockname()[1]}"
         arguments = ["receive", "a-b-c-d", "--relay", url, "--json", "--out", str(tmp_path)]
@@ -518,7 +529,7 @@ AsyncioBackend().run(session, lambda _: None)
 
 def test_11_unconfirmed(sh: Shell, file: Path, tmp_path: Path) -> None:
     url = sh.relay()
-    sender = sh.croc("send", file, "--relay", url)
+    sender = sh.croc("send", file, "--relay", url, "--reconnect", "1")
     code = sender.until("code")["code"]
     (tmp_path / "in").mkdir()
     sh.folder = tmp_path / "in"
