@@ -20,7 +20,8 @@ from croc_core.pake import ALLOWED, HISTORIC
 from croc_core.party import RETRY, Leaving, RelayBroke, Renewed, pause
 from croc_core.party_io import Input, Interrupted, Replied, Started, Unanswered, Woke
 from croc_core.party_judge import answer, leaving, request_trouble
-from croc_core.recipient import TABLE, join_request
+from croc_core.recipient import TABLE
+from croc_core.recipient_join import join_request
 from croc_core.recipient_rejoin import Reanswering, ReawaitingProof, ReawaitingX, Rejoining
 from croc_core.recipient_rejoin_judge import answer_x, meet_again, seat_of
 from croc_core.recipient_states import (

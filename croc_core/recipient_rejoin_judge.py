@@ -24,7 +24,7 @@ from croc_core.party import (
 )
 from croc_core.party_io import Input, Interrupted, Post, Replied
 from croc_core.party_judge import answer
-from croc_core.recipient import join_request
+from croc_core.recipient_join import join_request
 from croc_core.recipient_rejoin import (
     ProofAgain,
     Reanswering,

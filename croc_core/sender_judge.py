@@ -35,7 +35,8 @@ from croc_core.party_io import Input, Replied, Started
 from croc_core.party_judge import answer, leaving, request_trouble
 from croc_core.reconnect import AskingWhy, Greeting, Identifying, StillAway, stapled
 from croc_core.reconnect_judge import Gone, asking_why, overdue, settle
-from croc_core.sender import TABLE, join_request
+from croc_core.sender import TABLE
+from croc_core.sender_join import join_request
 from croc_core.sender_rejoin import AwaitingReturn, Reopening, Reproving, Republishing
 from croc_core.sender_rejoin_judge import meet_again, seat_of
 from croc_core.sender_states import (

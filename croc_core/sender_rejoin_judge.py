@@ -11,7 +11,7 @@ from croc_core.party_io import Input, Interrupted, Replied
 from croc_core.party_judge import answer
 from croc_core.reconnect import Bond, MeetAgain, StillAway, stapled
 from croc_core.reconnect_judge import Gone, channel_now, why
-from croc_core.sender import join_request
+from croc_core.sender_join import join_request
 from croc_core.sender_rejoin import (
     AwaitingReturn,
     Reopened,

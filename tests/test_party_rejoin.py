@@ -194,6 +194,7 @@ def test_what_every_state_of_a_rejoin_makes_of_the_rest(where: Any) -> None:
     assert away.failure.code is Code.RELAY_UNREACHABLE
     again, (post,) = table.step(where, away)
     assert again == structs.replace(where, failure=away.failure)
+    assert isinstance(post, p.Post)
     assert post.after > 0
     assert means(where, p.Woke()) == StillAway(LOST)
     late = structs.replace(where, bond=structs.replace(where.bond, until=1000.0))
@@ -245,12 +246,12 @@ def test_REJOIN_5_all_is_fresh_and_the_words_are_not_in_it() -> None:
     one, two = (of_sender(REOPENING, joined("sender"), channel=CHANNEL) for _ in range(2))
     assert one.initiator.x == two.initiator.x  # chance is all that differs
     context = sj.SenderContext(SECRET, "one", "http://r", ENTROPY)
-    first = sj.interpret(context, REOPENING, joined("sender"), NOW)
-    second = sj.interpret(context, REOPENING, joined("sender"), NOW)
+    first: Any = sj.interpret(context, REOPENING, joined("sender"), NOW)
+    second: Any = sj.interpret(context, REOPENING, joined("sender"), NOW)
     for name in ("sid", "vn", "scalar", "x"):
-        assert getattr(first.initiator, name) != getattr(second.initiator, name)  # type: ignore[union-attr]
-    words = respond(suite, NEW, "x25519", first.initiator.x, SECRET, Policy(), ENTROPY)  # type: ignore[union-attr]
-    where = sr.AwaitingReturn(AFTER, LOST, first.initiator, 0)  # type: ignore[union-attr]
+        assert getattr(first.initiator, name) != getattr(second.initiator, name)
+    words = respond(suite, NEW, "x25519", first.initiator.x, SECRET, Policy(), ENTROPY)
+    where = sr.AwaitingReturn(AFTER, LOST, first.initiator, 0)
     assert type(of_sender(where, state(y=words.y, hh_k=words.hh_k))) is PeerBroke
 
 
@@ -267,7 +268,8 @@ def test_step_by_step_on_the_new_channel() -> None:
     reopened = of_sender(REOPENING, joined("sender"))
     after, (post,) = SENDER.step(REOPENING, reopened)
     assert after == sr.Republishing(structs.replace(AFTER, staplings=()), LOST, reopened.initiator)
-    assert json.loads(post.body)["x"] == reopened.initiator.x  # type: ignore[union-attr]
+    assert isinstance(post, p.Post)
+    assert json.loads(post.body)["x"] == reopened.initiator.x
     assert SENDER.step(REPUBLISHING, of_sender(REPUBLISHING, state())) == (
         sr.AwaitingReturn(AFTER, LOST, MADE, 6), (NEW_SEAT.post(since=6),)
     )  # fmt: skip

@@ -67,6 +67,7 @@ from croc_core.reconnect import (
     Recovered,
     Unsure,
 )
+from croc_core.sender_join import join_request
 from croc_core.table import Row, Table
 from croc_core.values import Moment, Reason, Role, Secret
 from tests.test_machines_doc import reach
@@ -81,7 +82,7 @@ RESPONDER = respond(suite, CHANNEL, "x25519", INITIATOR.x, SECRET, Policy(), ENT
 STRANGER = respond(suite, CHANNEL, "x25519", INITIATOR.x, Secret(b"x"), Policy(), ENTROPY)
 SESSION = RESPONDER.session
 HELLOS = {role: hello(role, 0, ENTROPY(32)) for role in Role}
-POST = sender.join_request("x25519", CHANNEL, UUID, None)
+POST = join_request("x25519", CHANNEL, UUID, None)
 NOW = Moment(1000.0, 1_700_000_000_000)
 
 
@@ -220,7 +221,7 @@ lines = st.sampled_from(
     ]
 )
 
-LEG_HELLOS = {
+LEG_HELLOS: dict[tuple[Role, int], bytes] = {
     (role, i): hello(role, i, ENTROPY(32)) for role in Role for i in range(len(SEAT.ports))
 }
 held = st.just(((0, 5), (1, 9 << 20)))
