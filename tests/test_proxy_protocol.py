@@ -263,6 +263,25 @@ def test_connections_count_for_whom_the_proxy_names() -> None:
     assert backend.sent[web] == b""
 
 
+def test_who_was_named_has_left_nothing_when_it_has_gone() -> None:
+    backend = Backend(TRUSTED)
+    conn = backend.accept(0, PROXY)
+    backend.feed(conn, text("1.1.1.1") + b"nonsense\n")
+    backend.later(LINGER)
+    assert not backend.open
+    assert (backend.node._counts.total, len(backend.node._counts)) == (0, 0)
+
+
+def test_the_deadline_of_the_header_ends_with_it() -> None:
+    backend = Backend(TRUSTED)
+    name, sender, _ = proven(backend)
+    conn = backend.accept(0, PROXY)
+    backend.feed(conn, text("1.1.1.1") + f"CROC/1 {name} {sender}\n".encode())
+    backend.later(3 * LIMITS.request_timeout)
+    assert conn in backend.open
+    assert backend.sent[conn] == b"OK\n"
+
+
 def test_behind_a_named_proxy_the_forwarded_header_counts() -> None:
     backend = Backend(TRUSTED)
     conn = backend.accept(peer=PROXY)
