@@ -55,3 +55,17 @@ def test_what_could_not_be_written_has_not_come() -> None:
     assert ranges.start == 4
     ranges.lose(8)
     assert ranges.start == 4
+
+
+@given(st.permutations(range(0, SIZE, 2)), st.integers(0, SIZE // 2))
+def test_what_is_useful_ends_with_a_whole_block(order: list[int], count: int) -> None:
+    ranges = Ranges(SIZE)
+    come: set[int] = set()
+    for offset in order[:count]:
+        ranges.take(offset, 2)
+        come |= {offset, offset + 1}
+    blocks = [at + 5 for at in range(0, SIZE, 5) if {*range(at, min(at + 5, SIZE))} <= come]
+    assert ranges.useful(5) == max([min(at, SIZE) for at in blocks] + [ranges.start])
+    assert {at for begin, end in ranges.have() for at in range(begin, end)} == come
+    gaps = {at for begin, end in ranges.gaps() for at in range(begin, end)}
+    assert gaps == set(range(SIZE)) - come

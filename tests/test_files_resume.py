@@ -688,3 +688,26 @@ def test_a_folder_that_takes_no_journal(tmp_path: Path, monkeypatch: pytest.Monk
     send_all(tmp_path, offer)
     assert (tmp_path / "a").read_bytes() == b"0123456789"
     shutil.rmtree(tmp_path)
+
+
+def test_without_a_time_of_change_nobody_knows_whose_a_file_is(tmp_path: Path) -> None:
+    offer = [File("a", b"0123", None), File("b", b"b")]
+    sink, _ = begun(tmp_path, offer)
+    send(sink, offer, Stretch(0, 0, 4))
+    kill(sink)
+    sink, verdict = begun(tmp_path, offer)
+    assert verdict.held == ()
+    assert verdict.overwrites == ("a",)
+    sink.abandon()
+
+
+def test_what_was_not_compared_is_lacking(tmp_path: Path) -> None:
+    offer = [File("a", b"0123456789"), File("b", b"bbbb")]
+    sink, _ = begun(tmp_path, offer)
+    send(sink, offer, Stretch(0, 0, 9))
+    send(sink, offer, Stretch(1, 0, 4))
+    kill(sink)
+    sink, _ = begun(tmp_path, offer)
+    sink.compare(0, 0, [digest(KEY, b"0123")], KEY)
+    assert list(sink.lacking()) == [Stretch(0, 0, 10), Stretch(1, 0, 4)]
+    sink.abandon()
