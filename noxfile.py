@@ -68,6 +68,8 @@ def simulate(session: nox.Session) -> None:
 def mutants(session: nox.Session) -> None:
     """Every mutant of the core against the tests; `-- --short` for some, chosen by a seed."""
     python(session, "tests.mutants", *session.posargs)
+    if not session.posargs:
+        python(session, "tests.mutants.by_hand")
 
 
 @nox.session
