@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import pathlib
 import re
@@ -60,15 +61,22 @@ async def code_of(transfer: Any) -> str:
     return str(await asyncio.wait_for(transfer.code(), 20))
 
 
+async def printed(capsys: pytest.CaptureFixture[str]) -> str:
+    """The code that an example prints."""
+    text = ""
+    while "tell them:" not in text:
+        text += capsys.readouterr().out
+        await asyncio.sleep(0)
+    return text.split()[-1]
+
+
 def test_doc_deliver_and_fetch(
     example: dict[str, Any], tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def run() -> None:
         async with World(tmp_path) as world:
             sending = asyncio.create_task(example["deliver"](world.relay, world.path))
-            while "tell them:" not in (text := capsys.readouterr().out):
-                await asyncio.sleep(0)
-            code = text.split()[-1]
+            code = await printed(capsys)
             received = await asyncio.wait_for(example["fetch"](world.relay, code, world.out), 20)
             sent = await asyncio.wait_for(sending, 20)
             assert (received.files, received.bytes) == (sent.files, sent.bytes) == (1, len(CONTENT))
@@ -151,6 +159,62 @@ def test_doc_a_sender_with_a_relay_of_its_own(
     asyncio.run(run())
 
 
+def test_doc_a_text(
+    example: dict[str, Any], tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def run() -> None:
+        async with World(tmp_path) as world:
+            sending = asyncio.create_task(example["tell"](world.relay, "Dear Anna"))
+            heard = example["hear"](world.relay, await printed(capsys))
+            assert await asyncio.wait_for(heard, 20) == ["Dear Anna"]
+            assert (await asyncio.wait_for(sending, 20)).bytes == 9
+
+    asyncio.run(run())
+
+
+def test_doc_a_stream(example: dict[str, Any], tmp_path: pathlib.Path) -> None:
+    async def run() -> None:
+        async with World(tmp_path) as world:
+            into = io.BytesIO()
+            copied = example["copy"](world.relay, "7k2m-one-two-three", io.BytesIO(CONTENT), into)
+            for end in await asyncio.wait_for(copied, 20):
+                assert end.bytes == len(CONTENT)
+            assert into.getvalue() == CONTENT
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("agree", [True, False])
+def test_doc_words_are_compared(
+    example: dict[str, Any],
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    agree: bool,
+) -> None:
+    async def run() -> None:
+        seen: list[str] = []
+        async with World(tmp_path) as world:
+
+            def same(words: str) -> bool:
+                seen.append(words)
+                return agree
+
+            delivered = example["deliver_verified"](world.relay, world.path, same)
+            sending = asyncio.create_task(delivered)
+            fetching = example["fetch"](world.relay, await printed(capsys), world.out)
+            if agree:
+                assert (await asyncio.wait_for(fetching, 20)).bytes == len(CONTENT)
+                assert (await asyncio.wait_for(sending, 20)).bytes == len(CONTENT)
+            else:
+                for end in (fetching, sending):
+                    with pytest.raises(TransferError):
+                        await asyncio.wait_for(end, 20)
+            assert [len(words.split()) for words in seen] == [4]
+
+    asyncio.run(run())
+
+
 def test_doc_without_an_event_loop(
     example: dict[str, Any], tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,9 +223,7 @@ def test_doc_without_an_event_loop(
             sending = asyncio.create_task(
                 asyncio.to_thread(example["deliver_blocking"], world.relay, world.path)
             )
-            while "tell them:" not in (text := capsys.readouterr().out):
-                await asyncio.sleep(0)
-            fetch, code = example["fetch_blocking"], text.split()[-1]
+            fetch, code = example["fetch_blocking"], await printed(capsys)
             received = await asyncio.to_thread(fetch, world.relay, code, world.out)
             assert received.bytes == (await sending).bytes == len(CONTENT)
             assert (world.out / "photo.jpg").read_bytes() == CONTENT
