@@ -46,7 +46,8 @@ def main() -> int:
     setting = Setting(
         folder,
         rounds=options.rounds or (2 if options.ci or options.quick else 5),
-        quick=options.quick or options.ci,
+        quick=options.quick,
+        short=options.ci,
         backends=options.backend or ["asyncio", "threading"],
         peers=Peers(options.croc, options.wormhole),
     )

@@ -39,10 +39,10 @@ class Figure:
 
     @property
     def gross(self) -> bool:
-        """Whether even a target half as high is missed: for ratios, on a machine that is shared."""
+        """Whether no round met even half the target: for ratios, on a machine that is shared."""
         if self.target is None:
             return False
-        return self.value < self.target / 2 if self.most else self.value > self.target * 2
+        return self.high < self.target / 2 if self.most else self.low > self.target * 2
 
 
 def figure(

@@ -62,9 +62,9 @@ def _echo(kind: str) -> Iterator[Server]:
 
 def cycles(setting: Setting) -> Iterator[Figure]:
     """Whole lives of channels a second on one core, and the CPU of a request."""
-    seconds = setting.scale(4, 2)
-    kinds = ["h11", "raw"]
-    kinds += ["httptools"] if importlib.util.find_spec("httptools") else []
+    seconds = 1 if setting.short else setting.scale(4, 2)
+    kinds = ["h11"] if setting.short else ["h11", "raw"]
+    kinds += ["httptools"] if not setting.short and importlib.util.find_spec("httptools") else []
     cost: dict[str, list[float]] = {}
     rates: dict[str, list[float]] = {}
     for number in range(setting.rounds + 1):
