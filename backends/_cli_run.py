@@ -19,6 +19,7 @@ from backends._cli_parser import UsageError
 from backends._cli_relay import more_limits, more_options
 from backends._options import Options, RelayOptions
 from backends._preview import Preview
+from backends._secrecy import no_core_dumps
 from backends._show import show
 from backends._sockets import CannotListenError, cause
 from backends._ui import Face
@@ -99,6 +100,7 @@ class _Stoppable:
 
 def send(backend: Backend, args: Namespace, face: Face) -> int:
     """Send files and folders, a text, or what comes on standard input."""
+    no_core_dumps()
     options = _cli_options.sender(args, _config_file())
     _check_verify(options, face)
     with _cli_options.usage():
@@ -190,6 +192,7 @@ def _warn_if_weak(phrase: str, face: Face) -> None:
 
 def receive(backend: Backend, args: Namespace, face: Face) -> int:
     """Receive into a folder, or to standard output."""
+    no_core_dumps()
     asks = can_ask(face)
     options = _cli_options.recipient(args, _config_file(), asks)
     _check_verify(options, face)
