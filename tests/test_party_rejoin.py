@@ -556,3 +556,11 @@ def test_MANY_6_totals_wait_for_the_connections_that_are_up() -> None:
     where = rs.Receiving(TAKEN, legs(BUSY, GONE))
     after, effects = RECIPIENT.step(where, rs.TotalsEarly(()))
     assert (after, effects) == (rs.Gathering(TAKEN, where.legs, ()), ())
+
+
+def test_once_all_has_come_a_loss_before_it_ends_nothing() -> None:
+    where = rs.Receiving(structs.replace(TAKEN, until=1500.0), ())
+    after, _ = RECIPIENT.step(where, rs.TotalsGood(()))
+    assert after == rs.Finishing(TAKEN)
+    gathering = rs.Gathering(where.bond, legs(BUSY), ())
+    assert RECIPIENT.step(gathering, rs.AllIn((1,)))[0] == rs.Finishing(TAKEN)
