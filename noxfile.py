@@ -67,9 +67,9 @@ def simulate(session: nox.Session) -> None:
 @nox.session
 def mutants(session: nox.Session) -> None:
     """Every mutant of the core against the tests; `-- --short` for some, chosen by a seed."""
-    python(session, "tests.mutants", *session.posargs)
     if not session.posargs:
         python(session, "tests.mutants.by_hand")
+    python(session, "tests.mutants", *session.posargs)
 
 
 @nox.session

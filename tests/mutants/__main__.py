@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tests.mutants import keep
 from tests.mutants.make import FILES, ROOT, Mutant, mutants
-from tests.mutants.pool import PLACE, Pool, asked, fingerprint, recorded, statements
+from tests.mutants.pool import PLACE, Pool, fingerprint, recorded, statements
 from tests.mutants.run import SURVIVED, TIMED_OUT, UNTRIED, Job, Verdict, cold, warm
 
 WARM_BUDGET = 20.0
@@ -41,7 +41,7 @@ class Chooser:
         self._by_file: dict[str, Counter[str]] = defaultdict(Counter)
         self._statements: dict[str, dict[int, tuple[int, int]]] = {}
         for file, names in keep.killers().items():
-            self._by_file[file].update(names)
+            self._by_file[file].update({name: count for name, (count, _) in names.items()})
 
     def note(self, mutant: Mutant, verdict: Verdict) -> None:
         if verdict.by in self._pool.seconds:
@@ -57,7 +57,8 @@ class Chooser:
         """Those that take the line, within so many seconds; of the file, where none does."""
         seconds = self._pool.seconds
         found = self._pool.of(mutant.file, *self.lines(mutant, source)) if mutant.body else set()
-        found = found or self._pool.of_file(mutant.file) or set(seconds)
+        found = found or self._pool.of_file(mutant.file) or set(self._by_file[mutant.file])
+        found = found or set(seconds)
         mine = self._by_function[mutant.file, mutant.function]
         ours = self._by_file[mutant.file]
         found |= {name for name in ours if name in seconds} if not mutant.body else set()
@@ -117,7 +118,8 @@ class Run:
             if verdict.what != UNTRIED and not (verdict.what == SURVIVED and early):
                 self._results.add(job.mutant, verdict)
 
-        warm(asked(), jobs(), self._pool.seconds, tell, self._workers)
+        files = sorted({name.partition("::")[0] for name in self._pool.seconds})
+        warm(files, jobs(), self._pool.seconds, tell, self._workers)
 
     def _cold(self, todo: list[Mutant], most: int, budget: float, *, last: bool) -> list[Mutant]:
         def jobs() -> Iterator[Job]:
@@ -176,14 +178,19 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, "-m", "tests.mutants", *sys.argv[1:]])
     PLACE.mkdir(exist_ok=True)
-    files = given.files or FILES
+    known = keep.killers()
+    files = given.files or (sorted(known) if given.short else FILES)
     if given.fresh:
         (PLACE / "results.jsonl").unlink(missing_ok=True)
     called = keep.equivalents()
     every = [mutant for file in files for mutant in mutants(file)]
     keys = {mutant.key for mutant in every}
     stale = [key for key in called if key.partition("::")[0] in files and key not in keys]
-    pool = recorded(say)
+    if given.short:  # the tests that killed before, as they are kept: nothing is recorded
+        spent = {name: s for tests in known.values() for name, (_, s) in tests.items()}
+        pool = Pool(fingerprint(), spent)
+    else:
+        pool = recorded(say)
     results = keep.Results(pool.fingerprint)
     todo = [m for m in every if m.key not in called and results.get(m) is None]
     if given.short:
@@ -196,12 +203,16 @@ def main(arguments: list[str] | None = None) -> int:
         Run(pool, results, given.workers).over(todo)
         results = keep.Results(pool.fingerprint)
     if given.keep_killers:
-        keep.keep_killers((m, v) for m in every if (v := results.get(m)) is not None)
+        keep.keep_killers(
+            ((m, v) for m in every if (v := results.get(m)) is not None), pool.seconds
+        )
     if given.entries:
         for mutant in every:
             if (v := results.get(mutant)) is not None and v.what == SURVIVED:
                 say(keep.entry(mutant))
-    assert fingerprint() == pool.fingerprint, "the source changed meanwhile"
+    if fingerprint() != pool.fingerprint and not given.short:
+        say("the source changed meanwhile: run it again, what was found is kept")
+        return 1
     return judge(every, called, results, stale)
 
 

@@ -85,17 +85,22 @@ def entry(mutant: Mutant) -> str:
     return "\n".join(["[[equivalent]]", *lines, 'why = ""', ""])
 
 
-def killers() -> dict[str, list[str]]:
-    """For each file of the core the tests that killed its mutants, the deadliest first."""
-    kept: dict[str, list[str]] = json.loads(KILLERS.read_text()) if KILLERS.exists() else {}
+def killers() -> dict[str, dict[str, tuple[int, float]]]:
+    """For each file of the core the tests that killed: how many mutants, in how many seconds."""
+    kept: dict[str, dict[str, tuple[int, float]]] = (
+        json.loads(KILLERS.read_text()) if KILLERS.exists() else {}
+    )
     return kept
 
 
-def keep_killers(found: Iterable[tuple[Mutant, Verdict]]) -> None:
+def keep_killers(found: Iterable[tuple[Mutant, Verdict]], seconds: dict[str, float]) -> None:
     """Write which tests killed."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for mutant, verdict in found:
-        if "::" in verdict.by:
+        if verdict.by in seconds:
             counts[mutant.file][verdict.by] += 1
-    kept: Any = {file: [name for name, _ in counts[file].most_common()] for file in sorted(counts)}
+    kept: Any = {
+        file: {name: (n, round(seconds[name], 2)) for name, n in counts[file].most_common()}
+        for file in sorted(counts)
+    }
     KILLERS.write_text(json.dumps(kept, indent=1, ensure_ascii=True) + "\n")
