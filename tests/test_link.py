@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from backends._gate import ShutError
 from backends._io import (
     Broken,
     Close,
@@ -26,9 +27,10 @@ from backends._link import STILL_HERE, Link, broken
 from croc_core import messages
 from croc_core.content import Totals
 from croc_core.errors import Code, Failure, LocalFileError, Party, RemoteProtocolError
-from croc_core.messages import Accept, Decline, Message, Open, Problem, still_here
+from croc_core.messages import Accept, Decline, Message, Open, Problem, Want, still_here
 from croc_core.party import secure
 from croc_core.party_io import (
+    EndRecords,
     Garbled,
     Greet,
     Greeted,
@@ -37,6 +39,7 @@ from croc_core.party_io import (
     LinkEnded,
     LocalBroke,
     OfferSent,
+    PiecesSent,
     Speak,
 )
 from croc_core.seal import Opener, Sealer
@@ -207,7 +210,7 @@ def test_a_pump_that_fails_says_whose_fault_it_was() -> None:
     )
 
 
-@pytest.mark.parametrize("early", [ACCEPT, Decline(TID)])
+@pytest.mark.parametrize("early", [ACCEPT, Decline(TID), Want(TID, (), False)])
 @pytest.mark.parametrize("fails", [False, True])
 def test_an_answer_before_the_news_of_the_offer_waits_for_it(early: Message, fails: bool) -> None:
     link, peer = sealed()
@@ -280,3 +283,46 @@ def test_a_bug_in_the_sink_ends_the_run_and_nothing_else() -> None:
     effects, (what,) = link.handle(Drained(CONN, ZeroDivisionError("x")), 0.0)
     assert effects == ()
     assert isinstance(what, LocalBroke)
+
+
+def further() -> tuple[Link, Peer]:
+    """A sender's connection 1."""
+    link = Link(1, CONN, LINE)
+    link.handle(Connected(CONN, "a", "b"), 0.0)
+    told(link, b"OK\n")
+    link.greet(Greet(1, HELLOS[Role.SENDER], 66))
+    told(link, HELLOS[Role.RECIPIENT])
+    link.secure(secure(SESSION, Role.SENDER, HELLOS[Role.SENDER], HELLOS[Role.RECIPIENT]), 100.0)
+    return link, Peer()
+
+
+def test_MANY_5_a_further_connection_ends_with_an_empty_last_record() -> None:
+    link, peer = further()
+    link.pump(Producer(), lambda: PiecesSent(Totals(1, 1, 1), (), 1))
+    assert link.speak(EndRecords(1), 1.0) == ()
+    assert link.half_close(1.0) == ()
+    (send, half), inputs = link.handle(Pumped(CONN), 2.0)
+    assert isinstance(send, Send)
+    assert peer.open(send.data) == b""
+    assert peer.opener.ended
+    assert half == HalfClose(CONN)
+    assert inputs == (PiecesSent(Totals(1, 1, 1), (), 1),)
+    assert told(link, b"", end=True) == (LinkEnded(1, "it ended in the middle"),)
+
+
+def test_MANY_3_no_sign_of_life_on_a_further_connection() -> None:
+    link, _ = further()
+    assert link.still_here(1e9) == ()
+
+
+def test_what_was_given_up_comes_to_the_files_no_more() -> None:
+    link, _ = sealed()
+    (drain,) = link.hear()
+    (pump,) = link.pump(Producer(), lambda: SENT)
+    assert isinstance(drain, Drain)
+    assert isinstance(pump, Pump)
+    assert not drain.consumer.ready()
+    assert link.hang() == (Close(CONN),)
+    with pytest.raises(ShutError):
+        drain.consumer.ready()
+    assert pump.producer.fill() is None

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from backends import _io as io
+from backends._party_base import PARTING
 from croc_core import party_io as p
 from croc_core.content import Arrived, Entry, Span, Verdict
 from croc_core.errors import Code, LocalFileError, Party
-from croc_core.events import Completed, Failed, OfferSeen, Progress
+from croc_core.events import Completed, Failed, Note, OfferSeen, Progress
 from croc_core.messages import Problem, Receipt
 from tests.memory_files import MemorySink, MemorySource, file, folder, stream
 from tests.party_help import PATIENCE, failure_of, fair, met, when
@@ -224,3 +225,99 @@ def test_both_sides_hear_the_first_names() -> None:
     for party in (world.sender, world.recipient):
         (seen,) = party.shown(OfferSeen)
         assert seen.names == ("a\\x1bb", "d", "e", *(f"n{n}" for n in range(7)))
+
+
+def cut_in(world: Any, role: str, state: str) -> None:
+    """Break all data connections as soon as *role* has come to *state*; once."""
+    when(world, role, state, lambda: world.at(0.0, world.cut))
+
+
+class Busy:
+    """Stands for the gate of a connection whose thread still writes, and then does not."""
+
+    def __init__(self, waited: list[str]) -> None:
+        self.busy = True
+        self._waited = waited
+
+    def wait(self) -> None:
+        self._waited.append("waited")
+        self.busy = False
+
+
+def test_REDIAL_5_nothing_is_asked_for_before_the_last_thread_has_written() -> None:
+    waited: list[str] = []
+    world = met(items=(file("a", b"x" * 100_000),), chunk=5_000)
+    node: Any = world.recipient.node
+    lacking = world.sink.lacking
+
+    def looked() -> Any:
+        waited.append("lacking")
+        return lacking()
+
+    world.sink.lacking = looked  # type: ignore[method-assign]
+    when(world, "recipient", "Receiving", lambda: node._stale.append(Busy(waited)))
+    cut_in(world, "sender", "Sending")
+    world.run()
+    fair(world)
+    assert world.recipient.node.failure is None
+    assert waited[:2] == ["waited", "lacking"]
+
+
+def test_REDIAL_4_a_second_offer_begins_once_nobody_writes_for_the_first() -> None:
+    begun: list[str] = []
+    world = met(decide=None)
+    node: Any = world.recipient.node
+    begin, consider = world.sink.begin, world.sink.consider
+    world.sink.begin = lambda: (begun.append("begin"), begin())[1]  # type: ignore[func-returns-value, method-assign]
+
+    def considered(entries: Sequence[Entry]) -> None:
+        begun.append("consider")
+        consider(entries)
+
+    world.sink.consider = considered  # type: ignore[method-assign]
+    yes = io.Told(p.Decided(True))
+    when(world, "recipient", "Deciding", lambda: node._stale.append(Busy(begun)))
+    cut_in(world, "recipient", "Deciding")
+    for after in (30.0, 60.0, 90.0):
+        world.at(after, lambda: world.to_party("recipient", yes))
+    world.run()
+    fair(world)
+    assert world.recipient.node.failure is None
+    assert begun == ["begin", "consider", "waited", "begin", "consider"]
+
+
+def test_a_verdict_on_an_offer_that_is_void_is_not_told() -> None:
+    world = met()
+    node: Any = world.recipient.node
+    (work,) = node._work(lambda: 1, lambda result: p.Compared())
+    node._hang(0)
+    node._links[0] = None  # as if there were one
+    assert node._links.pop(0) is None
+    assert node._jobs.worked(io.Worked(work.job, 1))[1] == p.Compared(), "no connection was lost"
+    (work,) = node._work(lambda: 1, lambda result: p.Compared())
+    node._perform(p.Dial(0, 1, b""), world.moment())
+    node._perform(p.Hang(0), world.moment())
+    assert node.handle(io.Worked(work.job, 1), world.moment()) == ()
+    assert not node._inputs
+
+
+def test_a_note_of_the_program_is_told() -> None:
+    world = met()
+    node = world.sender.node
+    note = Note("A pipe is left out.")
+    assert node.handle(io.Told(note), world.moment()) == (io.Tell(note),)
+
+
+def test_files_that_cannot_be_put_away_do_not_keep_a_run_from_its_end() -> None:
+    world = met()
+    node: Any = world.recipient.node
+    node.handle(io.Started(), world.moment())
+    node.handle(io.Told(p.Interrupted(Code.SIGINT)), world.moment())
+    assert node._machine.finished
+    assert not node.finished, "the sink is being put away"
+    due = node.deadline()
+    assert due == world.now + PARTING
+    world.now = due
+    effects = node.handle(io.Woke(), world.moment())
+    assert node.finished
+    assert [e.event.code for e in effects] == ["sigint"]
