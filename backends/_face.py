@@ -104,7 +104,7 @@ class Face:
 
         return make(sending_from(self._options, StreamSource(readable, name)))
 
-    def _receiving(self, code: str, into: Writable | None, make: Make[T]) -> T:
+    def _receiving(self, code: str, make: Make[T], into: Writable | None = None) -> T:
         texts: list[str] = []
 
         def decide(offer: OfferSeen) -> bool | None:

@@ -93,4 +93,4 @@ class Croc(Face):
         An offer is accepted at once with `yes`; else by `accept` and `decline` for who iterates
         over the events, and declined where nobody does. *into* is written in a thread.
         """
-        return self._receiving(code, into, Transfer)
+        return self._receiving(code, Transfer, into)

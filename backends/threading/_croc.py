@@ -134,7 +134,7 @@ class Croc(Face):
         An offer is accepted at once with `yes`; else by `accept` and `decline` for who iterates
         over the events, and declined where nobody does.
         """
-        return self._receiving(code, into, Transfer)
+        return self._receiving(code, Transfer, into)
 
 
 def _followed(transfer: Transfer, tell: Tell) -> Completed:
