@@ -15,6 +15,9 @@ from backends.memory._wire import End, Wire
 
 EARLY = 3_000
 """Bytes of a connection that are split as finely as the plan says; later ones less."""
+FEW = 8
+"""So many connections of a host to a listener are split like that; who asks again and again opens
+more of them."""
 SLOW_READ = 2_000
 
 
@@ -156,7 +159,7 @@ class Storm(Weather):
             return count
         self.struck.add(self._split)
         most = max(1, int(self._split.size))
-        if max(end.sent, end.read) > EARLY:
+        if max(end.sent, end.read) > EARLY or end.wire.number >= FEW:
             most = max(most, 20_000)
         return self._chance.randint(1, min(count, most))
 
