@@ -201,3 +201,17 @@ def test_a_search_can_be_interrupted() -> None:
     assert node.finished
     assert seen[0].is_set()
     assert search("abcd", seen[0]) == []
+
+
+def test_what_matches_is_left_out(sh: Shell, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    for name in ("a.o", "b.c", "c.log"):
+        (tmp_path / "d" / name).write_text(name)
+    (tmp_path / "d" / ".gitignore").write_text("*.log\n")
+    url = sh.relay()
+    arguments = ("--exclude", "*.o", "--gitignore", "--relay", url, "--streams", "2")
+    sender = sh.croc("send", "d", *arguments, "--throttle", "10M", "--no-compress")
+    code = sender.until("code")["code"]
+    recipient = sh.croc("receive", "--yes", "--out", "in", CROC_RELAY=url, CROC_CODE=code)
+    assert (recipient.end(), sender.end()) == (0, 0)
+    assert sorted(os.listdir(tmp_path / "in" / "d")) == [".gitignore", "b.c"]

@@ -27,6 +27,7 @@ from croc_core.events import (
     Note,
     OfferSeen,
     Progress,
+    Verifier,
     Waiting,
 )
 
@@ -50,6 +51,7 @@ EVENTS: list[Event] = [
     CodeReady("abcd-one-two-three", "abcd", "http://127.0.0.1:1"),
     Waiting("the other side to join"),
     Note('Left out: "x".'),
+    Verifier("one two three four", True),
     OfferSeen(2, 3000),
     Progress(1000, 3000, 0, 5.0, 9.0),
     Completed(2, 3000, 1.5, ("a", "b")),
@@ -60,6 +62,7 @@ FIELDS = {
     "code": {"code", "channel", "relay"},
     "waiting": {"what"},
     "note": {"message"},
+    "verifier": {"words", "ask"},
     "offer": {"files", "bytes"},
     "progress": {"bytes", "total", "files", "rate", "eta"},
     "done": {"files", "bytes", "seconds", "paths"},
@@ -98,6 +101,7 @@ def test_who_gets_what(as_json: bool, quiet: bool, terminal: bool) -> None:
     assert "  CMD receive --relay http://127.0.0.1:1\n" in said
     assert "Error: Gave up.\nTry again.\n" in said
     assert 'Left out: "x".\n' in said
+    assert "Words to compare: one two three four\n" in said
     for chatter in ("Waiting for the other side to join\n", "Offered: 2 files, 3.00 kB\n",
                     "Sent 2 files, 3.00 kB, in 1.5 s (2.00 kB/s).\n", "33%"):  # fmt: skip
         assert (chatter in said) == (not quiet), chatter
