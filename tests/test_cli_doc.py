@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from backends._cli_parser import build

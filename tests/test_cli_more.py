@@ -148,15 +148,15 @@ def test_two_that_have_the_channel_end_it_and_who_must_not_answer_does_not(
     sh: Shell, tmp_path: Path
 ) -> None:
     (tmp_path / "f").write_bytes(b"x")
-    given = {"CROC_CODE": "twin2-8jx-k2vq-0plr"}
-    silent = sh.croc("send", "f", "--host", LOCAL, "--no-discovery", **given)
+    code = "twin2-8jx-k2vq-0plr"
+    silent = sh.croc("send", "f", "--host", LOCAL, "--no-discovery", CROC_CODE=code)
     silent.until("code")
-    first = sh.croc("send", "f", "--host", LOCAL, **given)
+    first = sh.croc("send", "f", "--host", LOCAL, CROC_CODE=code)
     first.until("code")
     found = search("twin2", threading.Event())
     assert [place.url for place in found] == [first.events[-1]["relay"]]
-    sh.croc("send", "f", "--host", LOCAL, **given).until("code")
-    recipient = sh.croc("receive", "--yes", **given)
+    sh.croc("send", "f", "--host", LOCAL, CROC_CODE=code).until("code")
+    recipient = sh.croc("receive", "--yes", CROC_CODE=code)
     assert recipient.end() == 5
     assert "2 computers" in recipient.error["message"]
     assert "--relay" in recipient.error["hint"]
