@@ -118,10 +118,11 @@ def relay(
     *,
     host: str = "127.0.0.1",
     prefix: Sequence[str] = (),
+    ports: int = 1,
 ) -> Iterator[Server]:
     """Run a relay that limits nothing which a benchmark does."""
     command = [*prefix, *module(f"backends.{backend}", "relay", "--host", host, "--port", "0")]
-    command += ["--data-ports", "0", "--json", "--max-channels", "50000"]
+    command += ["--data-ports", ",".join("0" * ports), "--json", "--max-channels", "50000"]
     command += ["--max-per-address", "50000", "--joins-per-minute", "10000000"]
     with running(command, core) as process:
         yield Server(json.loads(lines(process).readline())["url"], process.pid)
@@ -218,7 +219,7 @@ class Ours:
         self.relays = (server.pid,)
         self._module = f"backends.{backend}"
         self._url = server.url
-        self._more = more
+        self._more = more  # flags of both sides
         self._prefix = prefix
         self._code = ""
 
@@ -236,7 +237,7 @@ class Ours:
     def receive(self, target: pathlib.Path) -> subprocess.Popen[str]:
         """See `Mover`."""
         command = module(self._module, "receive", "--relay", self._url, "--yes", "--quiet")
-        command = [*self._prefix.get("receive", ()), *command, "--out", str(target)]
+        command = [*self._prefix.get("receive", ()), *command, *self._more, "--out", str(target)]
         return start(command, {"CROC_CODE": self._code})
 
 

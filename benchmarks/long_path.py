@@ -53,12 +53,13 @@ def _plain(setting: Setting, names: list[str], control: str) -> Iterator[Figure]
 
 
 def _ours(setting: Setting, names: list[str], control: str) -> Iterator[Figure]:
-    size = setting.scale(48, 16) * MIB
+    size = setting.scale(32, 16) * MIB
     source = random_file(setting.folder / "path", size)
     prefix = {"send": _inside(names[0], []), "receive": _inside(names[1], [])}
     for backend in setting.backends[:1]:
         many = _has_streams(backend)
-        with relay(backend, host=ADDRESSES[1], prefix=_inside(names[1], [])) as server:
+        inside = _inside(names[1], [])
+        with relay(backend, host=ADDRESSES[1], prefix=inside, ports=max(STREAMS)) as server:
             for count in STREAMS if many else (1,):
                 more = ("--streams", str(count)) if many else ()
                 mover = Ours(backend, server, *more, prefix=prefix)
