@@ -77,7 +77,8 @@ class _Child:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "CROC_CODE": code},
+            # What is set for other runs, as a proxy, is not for these.
+            env={**os.environ, "CROC_CODE": code, "CROC_CONFIG": "", "CROC_PROXY": ""},
             start_new_session=True,  # Ctrl-C is for the demo, and the demo ends them
         )
         self._thread = threading.Thread(target=self._read, args=(news,), daemon=True)
