@@ -118,7 +118,8 @@ def test_several_connections_carry_the_pieces(make: Make, cut: bool) -> None:
     assert world.arrived()
     carried = [world.cutter.passed[port] for port in world.data]
     assert carried[0] < 10_000, "nothing but messages on connection 0"
-    assert sum(size > 1 << 20 for size in carried) == 3
+    assert sum(size > 1 << 20 for size in carried) >= 2, "who comes first takes more"
+    assert all(world.cutter.dials[port] >= 2 for port in world.data)
     assert world.cutter.cuts == cut
 
 

@@ -157,6 +157,8 @@ class Host:
                     self._staples[pair].end("cut")
             case io.Work():
                 self._work(effect)
+            case io.Answer():
+                pass  # nobody asks here who is on the network
             case _:
                 if effect.conn in self._conns:  # else it has broken, and the node will hear so
                     self._conns[effect.conn].perform(effect)
