@@ -9,7 +9,8 @@
     step 17  Receiving       nothing is written before the person has accepted
     step 18  Closing         POST /channel {close}
 
-What an input means is judged in `recipient_judge.py`; the rows here only move.
+What an input means is judged in `recipient_judge.py`; the rows here only move. What they do about
+an offer is in `recipient_offer.py`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from croc_core.content import Verdict
-from croc_core.events import Completed, OfferSeen, Waiting
+from croc_core.events import Completed, Waiting
 from croc_core.many import (
     Leg,
     LegEnded,
@@ -28,20 +28,17 @@ from croc_core.many import (
     Stage,
     drop_leg,
     greet_leg,
-    legs,
     secure_leg,
     with_leg,
 )
-from croc_core.messages import Decline, Receipt
+from croc_core.messages import Receipt
 from croc_core.party import (
     LAST_ROWS,
     LINK,
     RETRY,
-    WORD,
     CalledOff,
     ChannelGone,
     ClosedByPeer,
-    Ending,
     Failed,
     Leaving,
     LocalFailed,
@@ -66,16 +63,12 @@ from croc_core.party import (
     stay,
 )
 from croc_core.party_io import (
-    BeginOffer,
-    Compare,
-    Consider,
     Effect,
     Finish,
     Greet,
     HalfClose,
     Hang,
     Hear,
-    Judge,
     SendWant,
     Show,
     ShowVerifier,
@@ -94,6 +87,21 @@ from croc_core.recipient_join import (
     join_again,
     reply,
     reply_again,
+)
+from croc_core.recipient_offer import (
+    accept,
+    accept_held,
+    ask_person,
+    ask_verified,
+    await_words,
+    compare,
+    decline,
+    hear_digests,
+    hear_more,
+    hear_offer,
+    judge,
+    receive_wanted,
+    want,
 )
 from croc_core.recipient_rejoin import REJOIN_ROWS
 from croc_core.recipient_states import (
@@ -205,98 +213,6 @@ def resume_offer(state: AwaitingOffer, _: Continued) -> Step:
     return Wanting(state.bond), (SendWant(LINK, state.bond.tid),)
 
 
-def hear_offer(state: AwaitingOffer, event: OfferBegun) -> Step:
-    """The first entries; what was accepted before is void."""
-    bond, count = replace(state.bond, tid=b""), len(event.entries)
-    hearing = HearingOffer(bond, event.tid, count, event.bytes)
-    return hearing, (BeginOffer(), Consider(event.entries), Hear(LINK))
-
-
-def hear_more(state: HearingOffer, event: OfferGrew) -> Step:
-    """More entries."""
-    count = state.entries + len(event.entries)
-    hearing = HearingOffer(state.bond, state.tid, count, event.bytes)
-    return hearing, (Consider(event.entries), Hear(LINK))
-
-
-def judge(state: HearingOffer, _: OfferWhole) -> Step:
-    """Judge names, room and what exists, before anything is written."""
-    return Judging(state.bond, state.tid, state.entries), (Judge(), Hear(LINK))
-
-
-def ask_person(state: Judging, event: VerdictGiven) -> Step:
-    """Show the offer; the person decides."""
-    return _deciding(state.bond, state.tid, event.verdict)
-
-
-def await_words(state: Judging, event: VerdictEarly) -> Step:
-    """The offer is shown only once the words were compared."""
-    return Verifying(state.bond, state.tid, event.verdict), ()
-
-
-def ask_verified(state: Verifying, _: WordsAgree) -> Step:
-    """Nobody is in between: show the offer; the person decides."""
-    return _deciding(replace(state.bond, verified=True), state.tid, state.verdict)
-
-
-def _deciding(bond: Bond, tid: bytes, verdict: Verdict) -> Step:
-    totals = verdict.totals
-    seen = OfferSeen(totals.files, totals.bytes, verdict.refused_count, verdict.overwrite_count)
-    return Deciding(bond, tid, verdict), (Show(seen),)
-
-
-def accept(state: Deciding, event: Agreed) -> Step:
-    """Step 17: take the data."""
-    after, dials = _receiving(_accepted(state, event.connections))
-    said = tuple(Speak(LINK, part) for part in event.accepts)
-    return after, (TakePieces(LINK), *said, *dials)
-
-
-def accept_held(state: Deciding, event: AgreedHeld) -> Step:
-    """Some of it is held: the sender's digests say which blocks are right."""
-    said = tuple(Speak(LINK, part) for part in event.accepts)
-    return AwaitingDigests(_accepted(state, event.connections), event.held, 0, 0), said
-
-
-def _accepted(state: Deciding, connections: int) -> Bond:
-    """The bond with the accepted offer."""
-    return replace(
-        state.bond,
-        tid=state.tid,
-        totals=state.verdict.totals,
-        connections=connections,
-        verified=True,
-    )
-
-
-def _receiving(bond: Bond) -> tuple[Receiving, tuple[Effect, ...]]:
-    """Take the pieces, and dial the further connections."""
-    further, dials = legs(bond)
-    return Receiving(bond, further), dials
-
-
-def compare(state: AwaitingDigests, event: DigestsGood) -> Step:
-    """Compare with what is held."""
-    after = Comparing(state.bond, state.held, event.at, event.block)
-    return after, (Compare(LINK, event.digests, event.key),)
-
-
-def hear_digests(state: Comparing, _: ComparedSome) -> Step:
-    """The next ones."""
-    return AwaitingDigests(state.bond, state.held, state.at, state.block), (Hear(LINK),)
-
-
-def want(state: Comparing, _: ComparedAll) -> Step:
-    """Say what is lacking."""
-    return Wanting(state.bond), (SendWant(LINK, state.bond.tid),)
-
-
-def receive_wanted(state: Wanting, _: WantOut) -> Step:
-    """Take the data."""
-    after, dials = _receiving(state.bond)
-    return after, (TakePieces(LINK), *dials)
-
-
 def greet_further(state: Any, event: LegTaken) -> Step:
     """Send our hello on a further connection; read the sender's."""
     return greet_leg(state, event, Role.RECIPIENT)
@@ -306,13 +222,6 @@ def take_further(state: Any, event: LegGreeted) -> Step:
     """Take pieces from a further connection."""
     after, keys = secure_leg(state, event, Role.RECIPIENT)
     return after, (keys, TakePieces(event.connection))
-
-
-def decline(state: Judging | Deciding, event: Ending) -> Step:
-    """Say no, hang up, close the channel once that has had time to arrive."""
-    close = state.seat.post(close=True, reason=event.reason, after=WORD)
-    said = Speak(LINK, Decline(state.tid), last=True)
-    return Leaving(event.failure), (said, Hang(LINK), close)
 
 
 def finish(state: Receiving, event: TotalsGood) -> Step:

@@ -23,7 +23,7 @@ ORDER = (
     "relay party_judge reconnect",
     "reconnect_judge many",
     "many_judge sender_states recipient_states",
-    "sender_rejoin recipient_rejoin sender_join recipient_join",
+    "sender_rejoin recipient_rejoin sender_join recipient_join recipient_offer",
     "sender recipient",
     "sender_rejoin_judge recipient_rejoin_judge",
     "sender_link_judge recipient_link_judge",
