@@ -149,6 +149,7 @@ class _Sending:
         self._face = face
         self._questions = Questions(face)
         self._shown = False
+        self._verifiers = 0
 
     def tell(self, event: Any) -> None:
         """Show *event*."""
@@ -157,7 +158,9 @@ class _Sending:
             self._shown = True
             self._show(event.code)
         elif isinstance(event, Verifier) and event.ask:
-            self._questions.compare(lambda same: self.session.inject(ComparedWords(same)))
+            self._verifiers += 1
+            number, inject = self._verifiers, self.session.inject
+            self._questions.compare(lambda same: inject(ComparedWords(same, number)))
 
     def _show(self, code: str) -> None:
         if self._args.qr:
@@ -239,6 +242,7 @@ class _Receiving:
         self._asks = asks
         self._questions = Questions(face)
         self._why = ""
+        self._offers = self._verifiers = 0  # that have been shown
         self._listed = False
         self.sink = self._sink()
 
@@ -278,12 +282,16 @@ class _Receiving:
         self._face.tell(event)
         inject = self.session.inject
         if isinstance(event, OfferSeen):
+            self._offers += 1
             self._show_offer()
             if self._asks and not self._options.yes:
                 listed = [] if self._preview is None else self._preview.everything()
-                self._questions.accept(listed, lambda yes: inject(Decided(yes)))
+                number = self._offers
+                self._questions.accept(listed, lambda yes: inject(Decided(yes, number)))
         elif isinstance(event, Verifier) and event.ask:
-            self._questions.compare(lambda same: inject(ComparedWords(same)))
+            self._verifiers += 1
+            which = self._verifiers
+            self._questions.compare(lambda same: inject(ComparedWords(same, which)))
 
     def _show_offer(self) -> None:
         for line in [] if self._preview is None else self._preview.lines():

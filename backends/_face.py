@@ -46,22 +46,29 @@ class Steered:
         """The texts that were received, once the run has ended well; they may hold anything."""
         self._completed: Completed | None = None
         self._watched = False
+        self._offers = self._verifiers = 0  # of those that the owner has seen
 
     def accept(self) -> None:
         """Accept the offer that an `OfferSeen` told of."""
-        self._session.inject(Decided(True))
+        self._session.inject(Decided(True, self._offers))
 
     def decline(self) -> None:
         """Decline the offer: nothing is written."""
-        self._session.inject(Decided(False))
+        self._session.inject(Decided(False, self._offers))
 
     def confirm_words(self, agree: bool = True) -> None:
         """Say whether the words of a `Verifier` are the same on the other side's screen."""
-        self._session.inject(ComparedWords(agree))
+        self._session.inject(ComparedWords(agree, self._verifiers))
 
     def cancel(self) -> None:
         """End the run; the other side is told."""
         self._session.interrupt(Code.SIGINT)
+
+    def _took(self, event: Event) -> Event:
+        """Take note of what the owner sees from here on: an answer is to that, and to no later."""
+        self._offers += isinstance(event, OfferSeen)
+        self._verifiers += isinstance(event, Verifier) and event.ask
+        return event
 
     def _tell(self, event: Any) -> None:
         if isinstance(event, Completed):

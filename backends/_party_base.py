@@ -45,6 +45,7 @@ class PartyNode:
         self._held: list[p.Effect] | None = None  # what waits behind a job
         self._more: list[Effect] = []  # what a job that is done leads to
         self._ending: float | None = None  # when to wait for files no more
+        self._asked = {p.Decided: 0, p.ComparedWords: 0}  # how often a person was
         self._over = False
         self._now = Moment(0.0, 0)
 
@@ -87,6 +88,10 @@ class PartyNode:
                 self._inputs.append(p.Started())
             case Told(Note() as note):
                 return (Tell(note),)
+            case Told(p.Decided() | p.ComparedWords() as said):
+                # An answer that comes late may be to an offer, or to words, that are void by now.
+                if said.question in (0, self._asked[type(said)]):
+                    self._inputs.append(said)
             case Told(what):
                 self._inputs.append(what)  # type: ignore[arg-type]
             case Worked():
@@ -146,6 +151,7 @@ class PartyNode:
             case p.ShowVerifier(places, ask):
                 from backends._words import words  # few runs show any
 
+                self._asked[p.ComparedWords] += ask
                 return (Tell(Verifier(" ".join(words()[place] for place in places), ask)),)
             case p.Dial():
                 return self._dial(effect)
@@ -212,6 +218,7 @@ class PartyNode:
             seconds = self._meter.seconds(now.mono)
             event = Completed(event.files, event.bytes, seconds, event.paths)
         elif isinstance(event, OfferSeen):
+            self._asked[p.Decided] += 1
             names = tuple(show(name) for name in self._names().found)
             event = msgspec.structs.replace(event, names=names)
         return (Tell(event),)

@@ -113,9 +113,13 @@ class WantSent(Value, frozen=True):
 
 
 class ComparedWords(Value, frozen=True):
-    """The person has compared the verifier's words on both screens; `agree` where they are one."""
+    """The person has compared the verifier's words on both screens; `agree` where they are one.
+
+    `question`: which verifier of the run that asks is meant, from 1; 0 is the latest.
+    """
 
     agree: bool
+    question: int = 0
 
 
 class Judged(Value, frozen=True):
@@ -125,9 +129,13 @@ class Judged(Value, frozen=True):
 
 
 class Decided(Value, frozen=True):
-    """The person, or a flag in their place, has decided about the offer."""
+    """The person, or a flag in their place, has decided about the offer.
+
+    `question`: which `OfferSeen` of the run this answers, from 1; 0 is the latest.
+    """
 
     accept: bool
+    question: int = 0
 
 
 class Finished(Value, frozen=True):

@@ -6,12 +6,16 @@ import io
 import os
 import pathlib
 from collections.abc import Iterator
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
+from backends._face import Steered
+from backends._session import Session
 from croc_core.errors import LocalFileError, TransferError
 from croc_core.events import Event, Note, OfferSeen, Verifier
+from croc_core.party_io import ComparedWords, Decided
 from tests.aio import leftovers
 from tests.runs import SOON, Answer, RelayRun, Run, nothing
 
@@ -123,3 +127,20 @@ def test_a_text_that_is_none_is_refused_at_once(world: World, text: str) -> None
     run = world.send("send_text", text)
     with pytest.raises(LocalFileError):
         run.end()
+
+
+def test_an_answer_is_to_the_question_that_the_owner_has_seen() -> None:
+    told: list[object] = []
+    session = Session(node=None, outcome=lambda: None, inject=told.append)  # type: ignore[arg-type]
+    run = Steered(session, SimpleQueue())
+    offer, words = OfferSeen(1, 1), Verifier("a b c d", ask=True)
+    for event in (offer, words, offer, Verifier("a b c d", ask=False)):
+        run._tell(event)  # told, and not looked at yet
+    run._took(offer)
+    run.accept()
+    run._took(words)
+    run._took(offer)
+    run.decline()
+    run.confirm_words()
+    assert told[1:] == [Decided(True, 1), Decided(False, 2), ComparedWords(True, 1)]
+    assert told[0] == ComparedWords(False, 0), "nobody was there to compare"

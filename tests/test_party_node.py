@@ -117,6 +117,29 @@ def test_the_decision_may_come_at_once_or_later() -> None:
     world.recipient.node.handle(yes, world.moment())  # too late is no matter
 
 
+def test_a_late_answer_to_a_void_offer_is_none() -> None:
+    world = met(decide=None)
+    cut_in(world, "recipient", "Deciding")
+    world.at(30.0, lambda: world.to_party("recipient", io.Told(p.Decided(True, 1))))
+    world.at(40.0, lambda: world.to_party("recipient", io.Told(p.Decided(True, 3))))
+    world.at(60.0, lambda: world.to_party("recipient", io.Told(p.Decided(False, 2))))
+    world.run()
+    assert len(world.recipient.shown(OfferSeen)) == 2
+    assert failure_of(world.recipient).code is Code.DECLINED
+    assert not world.sink.calls
+
+
+def test_late_words_are_none() -> None:
+    world = met()
+    node = world.recipient.node
+    node._asked[p.ComparedWords] = 2
+    node._translate(io.Told(p.ComparedWords(True, 1)), world.moment())
+    assert not node._inputs
+    node._translate(io.Told(p.ComparedWords(True, 2)), world.moment())
+    node._translate(io.Told(p.ComparedWords(True)), world.moment())
+    assert len(node._inputs) == 2
+
+
 def test_at_the_end_all_is_given_back() -> None:
     world = met()
     effects: dict[str, list[io.Effect]] = {"sender": [], "recipient": []}

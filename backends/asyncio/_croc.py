@@ -46,7 +46,7 @@ class Transfer(Steered):
         self._watched = True
         self._begin()
         while (event := await self._events.get()) is not None:
-            yield event
+            yield self._took(event)
         self._events.put_nowait(None)  # for whoever iterates again
 
     def _begin(self) -> asyncio.Task[Completed]:

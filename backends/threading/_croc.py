@@ -62,7 +62,7 @@ class Transfer(Steered):
     def _follow(self) -> Iterator[Event]:
         self._begin()
         while (event := self._events.get()) is not None:
-            yield event
+            yield self._took(event)
         self._events.put(None)  # for whoever iterates again
 
     def _begin(self) -> None:
