@@ -130,8 +130,8 @@ def test_a_text_that_is_none_is_refused_at_once(world: World, text: str) -> None
 
 
 def test_an_answer_is_to_the_question_that_the_owner_has_seen() -> None:
-    told: list[object] = []
-    session = Session(node=None, outcome=lambda: None, inject=told.append)  # type: ignore[arg-type]
+    session = Session(node=None, outcome=lambda: None)  # type: ignore[arg-type]
+    told = session.early
     run = Steered(session, SimpleQueue())
     offer, words = OfferSeen(1, 1), Verifier("a b c d", ask=True)
     for event in (offer, words, offer, Verifier("a b c d", ask=False)):
