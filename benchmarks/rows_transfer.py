@@ -176,7 +176,6 @@ def many(setting: Setting) -> Iterator[Figure]:
     """10,000 files of 1 KiB."""
     source = tree(setting.folder / "many", 10_000)
     yield from timed(setting, "many", source, 64 * MIB, 0.8)
-    shutil.rmtree(source)
 
 
 def zeros(setting: Setting) -> Iterator[Figure]:
@@ -198,8 +197,6 @@ def entries(setting: Setting) -> Iterator[Figure]:
             mover = Ours(backend, server)
             less, more = [move(mover, source, 64 * MIB) for source in sources]
         yield from _entries("entries", backend, less, more, few, lots)
-    for source in sources:
-        shutil.rmtree(source)
 
 
 def _entries(row: str, backend: str, less: Use, more: Use, few: int, lots: int) -> Iterator[Figure]:
@@ -222,8 +219,6 @@ def million(setting: Setting) -> Iterator[Figure]:
         mover = Ours(backend, server)
         less, more = [move(mover, source, 64 * MIB) for source in sources]
     yield from _entries("million", backend, less, more, few, lots)
-    for source in sources:
-        shutil.rmtree(source)
 
 
 def sparse(setting: Setting) -> Iterator[Figure]:
