@@ -15,7 +15,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 
-from benchmarks import long_path, rows_relay, rows_transfer
+from benchmarks import growth, long_path, rows_relay, rows_transfer
 from benchmarks._report import Figure, as_json, table
 from benchmarks.peers import Peers
 from benchmarks.rows_transfer import Setting
@@ -32,6 +32,7 @@ ROWS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
     "cycles": rows_relay.cycles,
     "pairs": rows_relay.pairs,
     "path": long_path.path,
+    "growth": growth.growth,
 }
 CI = ("gib", "cycles")
 """Rows of ratios, which say something on a machine that is shared, too."""
