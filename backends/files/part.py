@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import tempfile
 from functools import lru_cache
 
 from backends.files.parts import Ranges
@@ -92,5 +91,7 @@ def nameless() -> int:
     """Return the descriptor of a new file that no folder has: a text to show stays out of them."""
     if sys.platform == "linux":
         return os.memfd_create("text")
+    import tempfile  # here alone, and with it come three modules
+
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
