@@ -19,7 +19,8 @@ from tests.runs import SOON, Answer, RelayRun, Run, nothing
 BIG = 24 << 20
 HUGE = 64 << 20
 """Much more than sockets hold: what was on its way when they broke is lost."""
-HOST, BEHIND = "127.0.0.1", "127.0.0.2"
+HOST, BEHIND = "127.0.0.3", "127.0.0.2"
+"""Nobody else listens there: the cutter takes the ports that the relay was given."""
 
 
 Make = Callable[..., "World"]
