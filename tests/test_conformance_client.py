@@ -20,7 +20,6 @@ from conformance import client
 from conformance._case import CASES, Grade, enter
 from conformance._coverage import uncovered
 from conformance._runner import judge
-from conformance.pending import PENDING, UNBUILT
 from conformance.subjects import memory_parties
 from conformance.subjects.adapter import NOT_SUPPORTED, arguments
 from conformance.subjects.command import CommandHost, adapted
@@ -200,37 +199,12 @@ def test_a_broken_party_is_caught(slug: str, monkeypatch: MonkeyPatch) -> None:
     assert grade in (Grade.FAIL, Grade.NON_STRICT)
 
 
-# ---- what is pending
-
-FIRST_PENDING = {
-    "sender-redials", "recipient-redials", "sender-continues", "recipient-wants-rest",
-    "recipient-new-offer", "sender-rejoins", "recipient-rejoins", "sender-takes-more-connections",
-    "sender-digests", "recipient-resumes", "sender-compresses", "recipient-names-zstd",
-}  # fmt: skip
-FIRST_UNBUILT = {
-    "REJOIN-6", "MANY-6", "MANY-7", "STREAM-4", "VERIFY-4", "VERIFY-5", "CLI-1", "CLI-3", "DISC-1",
-    "DISC-2", "DISC-3", "DISC-4",
-}  # fmt: skip
+# ---- what there is
 
 
-def test_the_lists_only_shrink() -> None:
-    assert PENDING.keys() <= FIRST_PENDING
-    assert UNBUILT.keys() <= FIRST_UNBUILT
-    assert PENDING.keys() <= CASES.keys()
-    assert all(reason.strip() for reason in (*PENDING.values(), *UNBUILT.values()))
-
-
-def test_what_is_unbuilt_has_no_case() -> None:
+def test_every_must_has_a_case() -> None:
     enter("relay", "client")
-    assert set(uncovered()) == UNBUILT.keys()
-    judged_ids = {name for case in CASES.values() for name in case.requirements}
-    assert not UNBUILT.keys() & judged_ids
-
-
-@pytest.mark.parametrize("slug", sorted(PENDING))
-def test_what_is_pending_fails_still(slug: str) -> None:
-    """When this fails, the feature is there: take the entry out of `pending.py`."""
-    assert graded(slug)[0] in (Grade.FAIL, Grade.NON_STRICT)
+    assert uncovered() == []
 
 
 # ---- the contract

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
+from urllib.parse import urlsplit
+
+from conformance._case import skip
+from conformance.subjects._pipe import Net as Reached
+from conformance.subjects._pipe import SocketNet as ReachedNet
 
 HOST = "127.0.0.1"
+GROUP, GROUP_PORT = "239.255.67.82", 8003
+"""Where queries go (docs/protocol.md, 11.4)."""
+Asking = Callable[[bytes, str], bytes | None]
+"""Takes a query and whom it is from; returns the answer, or None."""
+Hearing = Callable[[bytes, str], Sequence[tuple[str, bytes]]]
+"""The same, with several answers, each behind the address that it comes from."""
 _READ = 1 << 18
+_SOON = 0.4
+"""How long answers to a query may take, in seconds."""
 
 
 class Conn(Protocol):
@@ -62,6 +76,18 @@ class Net(Protocol):
 
     def step(self, seconds: float) -> None:
         """Let something happen, or so many seconds pass."""
+        ...
+
+    def reach(self, url: str) -> Reached:
+        """Return the way to a relay that the subject runs."""
+        ...
+
+    def ask(self, data: bytes) -> list[bytes]:
+        """Send a query on the local network; return what is answered soon."""
+        ...
+
+    def listen(self, hearing: Hearing) -> None:
+        """Answer queries on the local network; the case is skipped where there is none."""
         ...
 
     def unused_port(self) -> int:
@@ -165,7 +191,7 @@ class SocketConn:
 class SocketNet:
     """A `Net` on the loopback."""
 
-    def __init__(self, data_ports: int = 2) -> None:
+    def __init__(self, data_ports: int = 3) -> None:
         self.host = HOST
         self.accepted: list[Conn] = []
         self._selector = selectors.DefaultSelector()
@@ -189,6 +215,47 @@ class SocketNet:
             self._watch(conn, watched)
         for key, events in self._selector.select(seconds):
             key.data(events)
+
+    def reach(self, url: str) -> Reached:
+        """See `Net`."""
+        parts = urlsplit(url)
+        assert parts.hostname
+        return ReachedNet(parts.hostname, parts.port or 80)
+
+    def ask(self, data: bytes) -> list[bytes]:
+        """See `Net`; on the loopback alone."""
+        found = []
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(HOST))
+            sock.sendto(data, (GROUP, GROUP_PORT))
+            end = time.monotonic() + _SOON
+            while (rest := end - time.monotonic()) > 0:
+                sock.settimeout(rest)
+                with contextlib.suppress(OSError):
+                    found.append(sock.recv(100))
+        return found
+
+    def listen(self, hearing: Hearing) -> None:
+        """See `Net`; on the loopback alone."""
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._listeners.append(sock)
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        group = socket.inet_aton(GROUP) + socket.inet_aton(HOST)
+        try:
+            sock.bind((GROUP, GROUP_PORT))
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+        except OSError as error:
+            skip(f"there is no multicast here ({error.strerror})")
+
+        def heard(_: int) -> None:
+            data, address = sock.recvfrom(100)
+            for source, answer in hearing(data, address[0]):
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+                    out.bind((source, 0))
+                    out.sendto(answer, address)
+
+        self._selector.register(sock, selectors.EVENT_READ, heard)
 
     def unused_port(self) -> int:
         """See `Net`."""

@@ -29,7 +29,7 @@ from croc_core.handshake import (
     start,
 )
 from croc_core.heads import VersionMismatch
-from croc_core.messages import Accept, Manifest, OfferEnd, Open, PiecesEnd, Receipt
+from croc_core.messages import Accept, Held, Manifest, OfferEnd, Open, PiecesEnd, Receipt
 from croc_core.pake import ALLOWED, suite
 from croc_core.values import Role, Secret
 
@@ -210,6 +210,10 @@ class RecipientStage(Party):
 
     role = "recipient"
     tid = b""
+    holds: list[Held]
+    """What the last Accept said to hold."""
+    codecs: tuple[int, ...]
+    connections = 1
 
     @property
     def out(self) -> Path:
@@ -284,6 +288,8 @@ class RecipientStage(Party):
     def accepted(self, talk: Talk) -> list[int]:
         """Hear its Accept, all of it; return the numbers of the chosen entries."""
         chosen: list[int] = []
+        self.holds = []
+        said: set[tuple[object, int]] = set()
         while True:
             accept, last = talk.control(Accept)
             expect(not last, "Accept is in its last record")
@@ -291,7 +297,11 @@ class RecipientStage(Party):
             for span in accept.spans:
                 expect(not chosen or span.first > chosen[-1], "its spans are not in rising order")
                 chosen += range(span.first, span.first + span.count)
+            self.holds += accept.held
+            said.add((accept.codecs, accept.connections))
+            expect(len(said) == 1, "the parts of its Accept do not agree")
             if not accept.more:
+                self.codecs, self.connections = accept.codecs, accept.connections
                 return chosen
 
     def end(self, talk: Talk, entries: int, total: int) -> None:
@@ -327,7 +337,8 @@ class RecipientStage(Party):
         self.succeeds()
         wanted = {path: data for path, data in files.items() if not path.endswith("/")}
         held = self.held()
-        expect(held == wanted, f"its folder holds {sorted(held)}")
+        visible = {path: data for path, data in held.items() if not unfinished(path)}
+        expect(visible == wanted, f"its folder holds {sorted(held)}")
 
     def whole(self) -> None:
         """See `Party`."""

@@ -48,6 +48,14 @@ class Run(Protocol):
         """Press Ctrl-C: SIGINT."""
         ...
 
+    def feed(self, data: bytes) -> None:
+        """Write to its standard input, which is a pipe where CROC_WITH wants one."""
+        ...
+
+    def feed_end(self) -> None:
+        """End its standard input."""
+        ...
+
     def kill(self) -> None:
         """End it at once, and wait until it has."""
         ...
@@ -110,6 +118,7 @@ class Stage:
         self._raw: list[Conn] = []
         self._held: list[Asked] = []
         self._used = 0
+        self._given_up = False
 
     def __enter__(self) -> Self:
         return self
@@ -124,12 +133,14 @@ class Stage:
     # ---- the subject
 
     def launch(self, environment: Mapping[str, str]) -> None:
-        """Start the subject, once more after it has ended."""
+        """Start the subject, once more after it has ended; an empty CROC_RELAY is none."""
         if self.run is not None:
             self.run.kill()
         relay = f"http://{self.net.host}:{self.net.ports[0]}"
         common = {"CROC_CONFORMANCE": "1", "CROC_RELAY": relay, "CROC_ROLE": self.role}
-        self.run = self._start(self.role, {**common, **environment})
+        given = {**common, **environment}
+        self._given_up = False
+        self.run = self._start(self.role, {name: text for name, text in given.items() if text})
 
     def events(self, name: str = "") -> list[dict[str, Any]]:
         """Return the events that the subject has told, or those of one name."""
@@ -164,7 +175,13 @@ class Stage:
         expect(status == 0, f"it ended with {status}: {self.last_words()}")
 
     def fails(self, *codes: str, seconds: float = WAIT) -> None:
-        """Wait for its end, which must not be success; if it says why, by one of *codes*."""
+        """Wait for its end, which must not be success; if it says why, by one of *codes*.
+
+        A lost connection alone ends no run (9.1). So once no data connection is left, the relay
+        says that the other member has closed the channel: whoever asks why, or dials again, ends
+        as `peer_left`. Who has not noticed that something is wrong does not get that far.
+        """
+        self._given_up = True
         status = self.ends(seconds)
         expect(status != 0, "it ended with success")
         expect(not self.events("done"), "it said that it was done, and failed")
@@ -279,8 +296,16 @@ class Stage:
             else:
                 return None
 
+    def leave(self, reason: str = "cancelled") -> None:
+        """Close the channel as the other member does."""
+        if self.desk.closed is None:
+            self.desk.closed = ("recipient" if self.role == "sender" else "sender"), reason
+            self.desk.seq += 1
+
     def _release(self) -> None:
         """Answer what can be answered by now."""
+        if self._given_up and self.links and all(link.conn.ended for link in self.links):
+            self.leave()
         for asked in list(self._held):
             answer: Answer | None = self.desk.answer(asked)
             assert answer is not None
@@ -338,6 +363,9 @@ class Stage:
         del conn.inbox[:end]
         if not self.desk.channel:
             self._turn_away(conn, b"ERR 404 no_such_channel\n")
+            return
+        if self.desk.closed is not None:
+            self._turn_away(conn, b"ERR 410 closed\n")
             return
         mine = (self.desk.channel, self.desk.seats.get(self.role))
         expect((found.channel, found.uuid) == mine, "it identified as another member")

@@ -241,8 +241,7 @@ def closed_ends(party: Party) -> None:
     """A 410 of a member ends the run, without success, and no second run begins."""
     party.begin()
     party.request(*(["x"] if party.role == "sender" else []))
-    party.desk.closed = ("recipient" if party.role == "sender" else "sender"), "done"
-    party.desk.seq += 1
+    party.leave("done")
     party.fails("peer_left", "relay_refused")
 
 
@@ -251,8 +250,7 @@ def close_is_no_success(party: Party) -> None:
     """The relay's word that all is done is no success: only the sealed stream's end is."""
     party.begin()
     party.seal()
-    party.desk.closed = ("recipient" if party.role == "sender" else "sender"), "done"
-    party.desk.seq += 1
+    party.leave("done")
     for link in party.links:
         link.conn.reset()
     party.fails("peer_left", "protocol_error", "timeout", seconds=20)

@@ -181,8 +181,9 @@ def port_endless(party: Party) -> None:
 
 @both("port-refusal", "PORT-14", "LIVE-4")
 def port_refusal(party: Party) -> None:
-    """A refusal of a data port ends the run with a typed error."""
-    _port_answer(party, b"ERR 403 channel_full\n", "relay_refused")
+    """A refusal of a data port is no way in: it ends the run, or leads to another meeting."""
+    _port_answer(party, b"ERR 403 channel_full\n", "relay_refused", "peer_left")
+    expect(not any(link.conn.inbox for link in party.links), "it sent bytes all the same")
 
 
 @both("port-version", "PORT-14", "VER-2")
@@ -196,7 +197,7 @@ def port_lost_asks_why(party: Party) -> None:
     """When it loses its data connection, it asks the relay once why."""
     party.begin()
     talk = party.seal()
-    party.desk.closed = ("recipient" if party.role == "sender" else "sender"), "cancelled"
+    party.leave("cancelled")
     before = len(party.asked)
     talk.link.conn.close()
     party.until(lambda: len(party.asked) > before or None, "its question", outlives=True)

@@ -2,9 +2,9 @@
 
     python -m conformance.subjects._warm asyncio
 
-It reads lines of JSON: `{"run": N, "env": {...}, "out": PATH, "err": PATH}` starts one, and
-`{"kill": N}` ends one at once. It writes `{"run": N, "status": S}` as each ends, and ends itself
-when its input does. What runs is the same command line, in a process of its own.
+It reads lines of JSON: `{"run": N, "env": {...}, "in": PATH, "out": PATH, "err": PATH}`
+starts one, and `{"kill": N}` ends one at once. It writes `{"run": N, "status": S}` as each ends,
+and ends itself when its input does. What runs is the same command line, in a process of its own.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ def _become(order: dict[str, Any], name: str) -> None:
     """In the child: run the command line, and end with its status."""
     status = 1
     try:
-        for path, target in ((os.devnull, 0), (order["out"], 1), (order["err"], 2)):
-            fd = os.open(path, os.O_RDWR)
+        for path, target in ((order["in"], 0), (order["out"], 1), (order["err"], 2)):
+            fd = os.open(path, os.O_RDWR if target else os.O_RDONLY)
             os.dup2(fd, target)
             os.close(fd)
         os.environ.clear()

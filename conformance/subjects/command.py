@@ -3,8 +3,9 @@
 The command is started with an environment: `CROC_CONFORMANCE=1`, `CROC_RELAY` (its URL),
 `CROC_ROLE` (`sender` or `recipient`), `CROC_CODE` (the code; a sender that gets none makes its own
 and tells it), `CROC_CURVE` (only where one is asked for), and `CROC_FILE` (what to send) or
-`CROC_OUT` (the folder to receive into; every offer is to be accepted, nothing overwritten). It
-writes events as lines of JSON to standard output. It ends with 0 for success, 127 for what it does
+`CROC_OUT` (the folder to receive into; every offer is to be accepted, nothing overwritten), and
+where a case is about a feature `CROC_WITH` (see `adapter.py` and docs/conformance.md). It writes
+events as lines of JSON to standard output. It ends with 0 for success, 127 for what it does
 not support, and anything else for a failure.
 """
 
@@ -24,6 +25,7 @@ from conformance._case import Case, Part
 from conformance._runner import Host
 from conformance.client._net import SocketNet
 from conformance.client._roles import Party, RecipientStage, SenderStage
+from conformance.subjects._feed import Feeder, wanted
 
 STAGES: dict[Part, type[Party]] = {Part.SENDER: SenderStage, Part.RECIPIENT: RecipientStage}
 
@@ -42,10 +44,14 @@ class ChildRun:
         self._child = subprocess.Popen(  # noqa: S603 - the command is the person's own
             command,
             env={**clean_environment(), **environment},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if wanted(environment) else subprocess.DEVNULL,
             stdout=self._out,
             stderr=self._err,
         )
+        given = self._child.stdin
+        self._feeder = None if given is None else Feeder(os.dup(given.fileno()))
+        if given is not None:
+            given.close()
 
     def status(self) -> int | None:
         """See `Run`."""
@@ -63,8 +69,20 @@ class ChildRun:
         """See `Run`."""
         self._child.send_signal(signal.SIGINT)
 
+    def feed(self, data: bytes) -> None:
+        """See `Run`."""
+        if self._feeder is not None:
+            self._feeder.feed(data)
+
+    def feed_end(self) -> None:
+        """See `Run`."""
+        if self._feeder is not None:
+            self._feeder.end()
+
     def kill(self) -> None:
         """See `Run`."""
+        if self._feeder is not None:
+            self._feeder.stop()
         self._child.kill()
         self._child.wait()
         self._out.close()

@@ -79,19 +79,28 @@ def _options(case: Case) -> RelayOptions:
 class MemoryNet:
     """A network with one relay; `Pipe`s are connections of hosts that have no node."""
 
-    authority = f"relay:{PORTS[0]}"
     leisure = 590.0
 
-    def __init__(self, prefix: str) -> None:
-        """*prefix* stands before the addresses as the relay's sockets say them."""
-        self.network = Network()
+    def __init__(
+        self,
+        prefix: str,
+        network: Network | None = None,
+        relay: str = "relay",
+        port: int = PORTS[0],
+    ) -> None:
+        """*prefix* stands before the addresses as the relay's sockets say them.
+
+        With a *network*, the relay runs there already, on the host *relay*.
+        """
+        self.network = network or Network()
+        self.authority = f"{relay}:{port}"
         self._prefix = prefix
-        self._relay = self.network.host("relay", "10.9.9.9")
+        self._where = relay, port
         self._computers: dict[str, Computer] = {}
 
     def start(self, node: Node) -> None:
         """Run the relay's node."""
-        self._relay.start(node, PORTS)
+        self.network.host("relay", "10.9.9.9").start(node, PORTS)
         self.run(lambda: False, _INSTANT)
 
     def dial(self, port: int | None, local: str | None) -> Pipe:
@@ -99,7 +108,8 @@ class MemoryNet:
         address = local or ONE
         if address not in self._computers:
             self._computers[address] = self.network.host(f"at {address}", self._prefix + address)
-        effect = io.Connect(io.Conn(0), "relay", PORTS[0] if port is None else port)
+        host, http = self._where
+        effect = io.Connect(io.Conn(0), host, http if port is None else port)
         answers: list[End | str] = []
         self.network.dial(
             self._computers[address], effect, lambda answer, peer: answers.append(answer)

@@ -17,6 +17,7 @@ from pathlib import Path
 from conformance._case import Case
 from conformance.client._net import SocketNet
 from conformance.client._roles import Party
+from conformance.subjects._feed import Feeder, wanted
 from conformance.subjects.command import STAGES, clean_environment
 
 _STOP = 5.0
@@ -44,11 +45,11 @@ class WarmHost:
         with STAGES[case.part](SocketNet(), lambda role, env: WarmRun(self, env)) as stage:
             yield stage
 
-    def start(self, environment: Mapping[str, str], out: str, err: str) -> int:
-        """Start a run; return its number."""
+    def start(self, environment: Mapping[str, str], given: str, out: str, err: str) -> int:
+        """Start a run with these files as its standard streams; return its number."""
         number = next(self._numbers)
         env = {**clean_environment(), **environment}
-        self.order({"run": number, "env": env, "out": out, "err": err})
+        self.order({"run": number, "env": env, "in": given, "out": out, "err": err})
         return number
 
     def status(self, number: int) -> int | None:
@@ -100,7 +101,13 @@ class WarmRun:
         self._files = [Path(self._folder.name, name) for name in ("out", "err")]
         for path in self._files:
             path.touch()
-        self._number = host.start(environment, *map(os.fspath, self._files))
+        given = os.devnull
+        self._feeder: Feeder | None = None
+        if wanted(environment):
+            given = os.path.join(self._folder.name, "in")
+            os.mkfifo(given)
+            self._feeder = Feeder(os.open(given, os.O_RDWR))  # so that no side waits to open it
+        self._number = host.start(environment, given, *map(os.fspath, self._files))
 
     def status(self) -> int | None:
         """See `Run`."""
@@ -115,8 +122,20 @@ class WarmRun:
         """See `Run`."""
         self._host.order({"signal": self._number})
 
+    def feed(self, data: bytes) -> None:
+        """See `Run`."""
+        if self._feeder is not None:
+            self._feeder.feed(data)
+
+    def feed_end(self) -> None:
+        """See `Run`."""
+        if self._feeder is not None:
+            self._feeder.end()
+
     def kill(self) -> None:
         """See `Run`."""
+        if self._feeder is not None:
+            self._feeder.stop()
         if self.status() is None:
             self._host.order({"kill": self._number})
         self._folder.cleanup()
