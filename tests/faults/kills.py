@@ -203,7 +203,7 @@ def _attempt(
         pair.receive(code, out, *flags)
         if fault is not None:
             _break(relay, tap, pair, fault, attempt)
-        found = _end(pair, fault, attempt, code, out, flags)
+        found = _end(pair, fault, attempt, out, flags)
         tap.forget()
         sender, recipient = pair.both()
         attempt.sender, attempt.recipient = sender.status, recipient.status
@@ -251,17 +251,18 @@ def _break(relay: Relay, tap: Tap, pair: Pair, fault: Fault, attempt: Attempt) -
 
 
 def _end(
-    pair: Pair, fault: Fault | None, attempt: Attempt, code: str, out: Path, flags: tuple[Any, ...]
+    pair: Pair, fault: Fault | None, attempt: Attempt, out: Path, flags: tuple[Any, ...]
 ) -> list[str]:
     """Wait for the end of both, as long as it may take."""
     sender, recipient = pair.both()
     killed = {} if fault is None or not attempt.hit else {*fault.victims}
     longest = (BRIEF if {"sender", "recipient"} & {*killed} else LONG) + SLACK
     found: list[str] = []
-    if "sender" not in killed and "recipient" in killed and not attempt.met:
+    if attempt.hit and not attempt.met and "sender" not in killed and _came_to_nothing(recipient):
         if sender.ended(BRIEF + WAITS["staple"] + WAITS["request"]):
             return found
         # Nobody has come, as it sees it; the code is good for whoever comes.
+        code = [event for event in sender.events if event["event"] == "code"][-1]["code"]
         recipient = pair.receive(code, out, *flags)
         if recipient.ended(longest) and recipient.status == EXIT[Code.RELAY_REFUSED]:
             sender.signal(signal.SIGTERM)  # or somebody had come, and never answered
@@ -272,6 +273,10 @@ def _end(
             last = [event for event in process.events if event["event"] != "progress"][-4:]
             found.append(f"{process.name} does not end in {longest} s: {last}")
     return found
+
+
+def _came_to_nothing(recipient: Process) -> bool:
+    return recipient.ended(LONG + SLACK) and recipient.status != 0
 
 
 def _fitting(

@@ -75,7 +75,8 @@ class Plan(NamedTuple):
         faults = "; then ".join(map(str, self.faults))
         return (
             f"run {self.number}: {self.shape}, {self.streams} streams, "
-            f"rate {self.rate or 'any'}, relay {self.relay}, sender {self.sender}, recipient {self.recipient}: {faults}"
+            f"rate {self.rate or 'any'}, relay {self.relay}, sender {self.sender}, "
+            f"recipient {self.recipient}: {faults}"
         )
 
 
