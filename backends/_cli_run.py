@@ -26,7 +26,7 @@ from backends._ui import Face
 from backends._ui_ask import Questions, ask_code, can_ask, unknown_words
 from croc_core import codes
 from croc_core.errors import Code, Failure, Party
-from croc_core.events import CodeReady, Failed, OfferSeen, Verifier
+from croc_core.events import CodeReady, Failed, OfferSeen, Text, Verifier
 from croc_core.limits import Limits
 from croc_core.party_io import ComparedWords, Decided, Interrupted
 from croc_core.values import Moment, Secret
@@ -258,8 +258,8 @@ class _Receiving:
             options.existing,
             attended=options.attended,
             say=self._face.warn,
-            show_text=self._face.text,
-            save_texts=options.save_text or self._face.json,
+            show_text=lambda text: self.session.inject(Text(text)),
+            save_texts=options.save_text,
         )
         return self._preview
 

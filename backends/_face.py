@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from backends._options import Options
 from backends._session import Say, Session, receiving, receiving_into, sending, sending_from
 from croc_core.errors import Code, TransferError
-from croc_core.events import Completed, Event, Note, OfferSeen, Progress, Verifier
+from croc_core.events import Completed, Event, Note, OfferSeen, Progress, Text, Verifier
 from croc_core.party_io import ComparedWords, Decided
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ class Steered:
     def _tell(self, event: Any) -> None:
         if isinstance(event, Completed):
             self._completed = event
+        elif isinstance(event, Text):
+            self.texts.append(event.text)
         elif isinstance(event, Verifier) and event.ask and not self._watched:
             self.confirm_words(False)  # nobody is there to compare them
         if not isinstance(event, Progress) or self._queue.qsize() < _MANY:
@@ -112,21 +114,21 @@ class Face:
         return make(sending_from(self._options, StreamSource(readable, name)))
 
     def _receiving(self, code: str, make: Make[T], into: Writable | None = None) -> T:
-        texts: list[str] = []
-
         def decide(offer: OfferSeen) -> bool | None:
             decision = self._options.decide(offer)
             return False if decision is None and not transfer._watched else decision
 
+        def show_text(text: str) -> None:
+            transfer._session.inject(Text(text))
+
         def begin(say: Say) -> Session:
             if into is None:
-                return receiving(self._options, code, decide, say, texts.append)
+                return receiving(self._options, code, decide, say, show_text)
             from backends.files.stream import StreamSink
 
             return receiving_into(self._options, code, decide, StreamSink(into))
 
         transfer = self._noted(begin, make)
-        transfer.texts = texts
         return transfer
 
     def _noted(self, begin: Callable[[Say], Session], make: Make[T]) -> T:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from backends._show import show
 from croc_core.events import Progress
 from croc_core.incoming import Reader
 from croc_core.party_io import Moved
@@ -31,6 +32,25 @@ class Carrier(Protocol):
         """Files that lie behind."""
         ...
 
+    @property
+    def entry(self) -> int:
+        """The entry that moves now; -1 for none."""
+        ...
+
+
+NameOf = Callable[[int], str | bytes | None]
+"""Returns an entry's path, as it is written in the offer; None where it is not known."""
+
+
+def name_of(files: object) -> NameOf:
+    """Return what names the entries of a source or a sink: its `path`, where it has one."""
+    found: NameOf = getattr(files, "path", _unknown)
+    return found
+
+
+def _unknown(entry: int) -> None:
+    del entry
+
 
 class Meter:
     """Looks at the data connections every `TICK` seconds, from the first record to the last end.
@@ -39,7 +59,8 @@ class Meter:
     told by `expect`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, named: NameOf = _unknown) -> None:
+        self._named = named
         self._next: float | None = None
         self._total: int | None = None
         self._base = (0, 0)  # bytes and files from before this dial
@@ -123,4 +144,10 @@ class Meter:
         eta = None
         if self._total is not None and self._rate > 0:
             eta = round(max(0, self._total - moved) / self._rate, 1)
-        return Progress(moved, self._total, self._passed(), round(self._rate), eta)
+        return Progress(moved, self._total, self._passed(), round(self._rate), eta, self._present())
+
+    def _present(self) -> str | None:
+        """Return the name of the file that moves now; of several, that of the last one."""
+        entry = max((carrier.entry for carrier in self._carriers or ()), default=-1)
+        path = None if entry < 0 else self._named(entry)
+        return None if path is None else show(path)

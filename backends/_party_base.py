@@ -14,12 +14,12 @@ from backends._gate import Gate
 from backends._io import Broken, Conn, Effect, Input, Started, Tell, Told, Woke, Worked
 from backends._jobs import After, Jobs
 from backends._link import Link, broken
-from backends._meter import Meter
+from backends._meter import Meter, name_of
 from backends._show import show
 from croc_core import party_io as p
 from croc_core.content import TopNames
 from croc_core.errors import Failure
-from croc_core.events import Completed, Failed, Note, OfferSeen, Verifier
+from croc_core.events import Completed, Failed, Note, OfferSeen, Text, Verifier
 from croc_core.machine import Machine
 from croc_core.party import LINK
 from croc_core.values import Moment
@@ -31,7 +31,7 @@ PARTING = 5.0
 class PartyNode:
     """Drives one machine; the machine's words become bytes here, in one place for every backend."""
 
-    def __init__(self, machine: Machine[Any], host: str, port: int) -> None:
+    def __init__(self, machine: Machine[Any], host: str, port: int, files: object = None) -> None:
         self.failure: Failure | None = None
         """How the run ended, once it is finished; None is success."""
         self._machine = machine
@@ -39,7 +39,7 @@ class PartyNode:
         self._control = Control(host, port, self._numbers)
         self._links: dict[int, Link] = {}
         self._stale: list[Gate] = []  # of connections given up whose threads may still be at it
-        self._meter = Meter()
+        self._meter = Meter(name_of(files))
         self._inputs: deque[p.Input] = deque()
         self._jobs = Jobs(self._numbers)
         self._held: list[p.Effect] | None = None  # what waits behind a job
@@ -86,8 +86,8 @@ class PartyNode:
         match event:
             case Started():
                 self._inputs.append(p.Started())
-            case Told(Note() as note):
-                return (Tell(note),)
+            case Told(Note() | Text() as said):
+                return (Tell(said),)
             case Told(p.Decided() | p.ComparedWords() as said):
                 # An answer that comes late may be to an offer, or to words, that are void by now.
                 if said.question in (0, self._asked[type(said)]):

@@ -42,7 +42,7 @@ class SenderNode(PartyNode):
         *,
         compress: bool = False,
     ) -> None:
-        super().__init__(machine, host, port)
+        super().__init__(machine, host, port, source)
         self._source = source
         self._compress = compress
         self._manifest: ManifestProducer | None = None
@@ -147,7 +147,7 @@ class RecipientNode(PartyNode):
         *,
         compress: bool = False,
     ) -> None:
-        super().__init__(machine, host, port)
+        super().__init__(machine, host, port, sink)
         self._sink = sink
         self._decide = decide
         self._compress = compress

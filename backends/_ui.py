@@ -24,6 +24,7 @@ from croc_core.events import (
     Note,
     OfferSeen,
     Progress,
+    Text,
     Verifier,
     Waiting,
     to_json,
@@ -68,6 +69,7 @@ class Face:
         self._nothing = Nothing(self._write)
         self._shown: Shown = self._nothing
         self._asking = ""
+        self._files: int | None = None
         self._listening: Listening | None = None
         self._told = ""
 
@@ -119,15 +121,6 @@ class Face:
         else:
             self._print(f"{text}\n".encode())
 
-    def text(self, text: str) -> None:
-        """Show a text that somebody has sent; as it is where no terminal shows it."""
-        with self._lock:
-            if not self._stdout_is_terminal():
-                self._print(text.encode("utf-8", "surrogateescape"))
-                return
-            for line in text.splitlines():
-                self._print(f"{show(line.expandtabs(), 10 * len(line) + 80)}\n".encode())
-
     def raw(self, text: str) -> bool:
         """Write to the terminal what is not to be seen; say whether there is one."""
         if self.terminal:
@@ -172,10 +165,13 @@ class Face:
             case CodeReady():
                 self._code(event)
             case OfferSeen(count, total):
+                self._files = count
                 what = "Offer" if self._role == "receive" else "Offered"
                 self.note(f"{what}: {amount(count, total)}")
             case Waiting(what):
-                self.note(f"Waiting for {show(what)}")
+                self._wait(f"Waiting for {show(what, LONGEST)}")
+            case Text(text):
+                self._text(text)
             case Verifier(words):
                 self.say(f"Words to compare: {show(words)}")
                 self.note("The other side has to show the same; else somebody is in between.")
@@ -189,6 +185,13 @@ class Face:
                 if event.hint:
                     self.say(self._wrapped(event.hint))
 
+    def _wait(self, sentence: str) -> None:
+        """Say what is waited for; where progress is shown, there."""
+        if self._chatty and not self._asking:
+            self._shown.wait(self._wrapped(sentence))
+        else:
+            self.note(sentence)
+
     def _wrapped(self, sentence: str) -> str:
         """Return a sentence, made safe to show, in lines that fit the terminal."""
         text = show(sentence, LONGEST)
@@ -198,6 +201,16 @@ class Face:
         import textwrap
 
         return textwrap.fill(text, max(width - 1, 20), break_on_hyphens=False)
+
+    def _text(self, text: str) -> None:
+        """Write a text that somebody has sent, as it is where no terminal shows it."""
+        if self._json:
+            return  # the program has it
+        if not self._stdout_is_terminal():
+            self._print(text.encode())
+            return
+        for line in text.splitlines():
+            self._print(f"{show(line.expandtabs(), 10 * len(line) + 80)}\n".encode())
 
     def _relay_ready(self, event: Listening) -> None:
         where = event.url if event.host else f"{event.url} and on every address of this computer"
@@ -244,7 +257,7 @@ class Face:
             if self._plain:
                 self._shown = Lines(self._write)
             elif self.terminal:
-                self._shown = Bar()
+                self._shown = Bar(self._files)
         self._shown.update(event)
 
     # ---- output; who reads it may have gone, and the run goes on without

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import IO, Protocol
 
+from backends._show import show
 from backends._ui_text import size, span
 from croc_core.events import Progress
 
@@ -30,6 +31,10 @@ class Shown(Protocol):
         """Write a line above what is shown."""
         ...
 
+    def wait(self, text: str) -> None:
+        """Say in one line what is waited for, until there is progress again."""
+        ...
+
     def close(self) -> None:
         """Leave nothing of it behind on the screen."""
         ...
@@ -48,12 +53,16 @@ class Nothing:
         """See `Shown`."""
         self._write(text + "\n")
 
+    def wait(self, text: str) -> None:
+        """See `Shown`."""
+        self.line(text)
+
     def close(self) -> None:
         """See `Shown`."""
 
 
 class Lines(Nothing):
-    """A line now and then: after each tenth of the whole, and every few seconds."""
+    """A sentence now and then: after each tenth of the whole, and every few seconds."""
 
     def __init__(
         self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic
@@ -70,18 +79,36 @@ class Lines(Nothing):
             return
         self._next = self._clock() + _EVERY
         self._part = part
-        self.line(summary(event))
+        self.line(f"{summary(event)}{'' if event.name is None else f', now {event.name}'}.")
 
 
 class Bar:
-    """One line that changes, by rich: it fits 60 columns and needs no colour."""
+    """Two lines that change, by rich: they fit 60 columns and need no colour.
 
-    def __init__(self) -> None:
+    The upper one has the present file, and how many of *files* are done; the lower one the total.
+    """
+
+    def __init__(self, files: int | None = None) -> None:
         # Only a transfer that somebody watches pays for these.
-        from rich.console import Console
+        from rich.console import Console, RenderableType
         from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as Live
+        from rich.progress import Progress as Progress_
+        from rich.text import Text
 
+        def upper() -> RenderableType:
+            room = self._console.width - len(self._done)
+            name = Text(show(self._name, max(room, 8)), no_wrap=True, overflow="ellipsis")
+            name.truncate(room, overflow="ellipsis", pad=True)
+            return name.append(self._done)
+
+        class Live(Progress_):
+            def get_renderables(self) -> Iterable[RenderableType]:
+                yield upper()
+                yield from super().get_renderables()
+
+        self._files = files or 0
+        self._name = ""
+        self._done = ""
         self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         self._live = Live(
             TextColumn("{task.fields[part]}", markup=False),
@@ -100,6 +127,9 @@ class Bar:
         """See `Shown`."""
         part = f"{event.bytes * 100 // event.total:3}%" if event.total else ""
         self._fit()
+        self._name = event.name or ""
+        more = self._files > 1
+        self._done = f"  {event.files:,} of {self._files:,} files" if more else ""
         left = "" if event.eta is None else f"{span(event.eta)} left"
         rest = f"{size(event.bytes):>7}  {size(event.rate):>7}/s  {left:<15}"
         total = event.total or None
@@ -109,6 +139,12 @@ class Bar:
     def line(self, text: str) -> None:
         """See `Shown`."""
         self._console.print(text)
+
+    def wait(self, text: str) -> None:
+        """See `Shown`."""
+        self._name, self._done = text, ""
+        self._fit()
+        self._live.refresh()
 
     def _fit(self) -> None:
         """Take the terminal's width, which may change at any time."""

@@ -60,13 +60,26 @@ class Verifier(msgspec.Struct, frozen=True, tag_field="event", tag="verifier"):
 
 
 class Progress(msgspec.Struct, frozen=True, tag_field="event", tag="progress"):
-    """How far the transfer is; `rate` in bytes a second, `eta` in seconds."""
+    """How far the transfer is; `rate` in bytes a second, `eta` in seconds.
+
+    `name` is that of the file that moves now, safe to show, where it is known.
+    """
 
     bytes: int
     total: int | None
     files: int
     rate: float
     eta: float | None
+    name: str | None = None
+
+
+class Text(msgspec.Struct, frozen=True, tag_field="event", tag="text"):
+    """A text that has arrived whole, as it came: it may hold anything."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return f"Text({len(self.text)} characters)"
 
 
 class Completed(msgspec.Struct, frozen=True, tag_field="event", tag="done"):
@@ -93,7 +106,16 @@ class Failed(msgspec.Struct, frozen=True, tag_field="event", tag="error"):
 
 
 Event = (
-    Listening | CodeReady | OfferSeen | Waiting | Note | Verifier | Progress | Completed | Failed
+    Listening
+    | CodeReady
+    | OfferSeen
+    | Waiting
+    | Note
+    | Verifier
+    | Progress
+    | Text
+    | Completed
+    | Failed
 )
 
 

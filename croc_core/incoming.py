@@ -72,6 +72,11 @@ class Reader:
         """Files with bytes that lie behind."""
         return 0 if self._parser is None else self._parser.passed
 
+    @property
+    def entry(self) -> int:
+        """The entry whose bytes came last; -1 for none."""
+        return -1 if self._parser is None else self._parser.entry
+
     def expect_hello(self, length: int) -> None:
         """From here on, the next unit is a hello of *length* bytes."""
         self._expect = length

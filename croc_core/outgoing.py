@@ -117,6 +117,11 @@ class PieceProducer:
         self._buffer = memoryview(bytearray(room))
         self._room = room - TAG
 
+    @property
+    def entry(self) -> int:
+        """The entry whose bytes go now; -1 for none."""
+        return self._entry
+
     def fill(self) -> memoryview | None:
         """See `Producer`. Raises LocalFileError."""
         used = HEADER

@@ -46,6 +46,11 @@ class Parser:
         self._message: Message | None = None
 
     @property
+    def entry(self) -> int:
+        """The entry whose bytes came last; -1 for none."""
+        return self._entry
+
+    @property
     def pending(self) -> bool:
         """Whether plaintext is at hand."""
         return bool(self._plain)

@@ -15,6 +15,8 @@ PLACE = pathlib.Path(__file__).parent / "events.schema.json"
 def text() -> str:
     """Return the schema (JSON Schema 2020-12): one event, which is one line of standard output."""
     (schema,), parts = msgspec.json.schema_components([Event], ref_template="#/$defs/{name}")
+    for part in parts.values():
+        part["description"] = " ".join(part["description"].split())
     whole = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "An event of croc-core",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -105,6 +106,14 @@ def test_a_text_is_shown_or_saved(sh: Shell, tmp_path: Path, backend: str) -> No
     sender.join(60)
     assert saving.returncode == 0
     assert [path.read_text() for path in tmp_path.glob("*.txt")] == ["saved"]
+    given["CROC_CODE"] = "text3-8jx-k2vq-0plr"
+    sender = sending(backend, "--text", "h\u00f6re\n\x1b", data=b"", **given)
+    reading = croc(backend, "receive", "--json", "--yes", "--out", str(tmp_path / "no"), **given)
+    events = [json.loads(line) for line in reading.communicate(timeout=60)[0].splitlines()]
+    sender.join(60)
+    assert [event["text"] for event in events if event["event"] == "text"] == ["h\u00f6re\n\x1b"]
+    assert events[-1]["event"] == "done"
+    assert not list((tmp_path / "no").glob("*"))
 
 
 @pytest.mark.parametrize("answer", ["y", "n"])

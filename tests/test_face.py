@@ -14,7 +14,7 @@ import pytest
 from backends._face import Steered
 from backends._session import Session
 from croc_core.errors import LocalFileError, TransferError
-from croc_core.events import Event, Note, OfferSeen, Verifier
+from croc_core.events import Event, Note, OfferSeen, Text, Verifier
 from croc_core.party_io import ComparedWords, Decided
 from tests.aio import leftovers
 from tests.runs import SOON, Answer, RelayRun, Run, nothing
@@ -54,6 +54,7 @@ def test_a_text_is_handed_over_and_not_stored(world: World) -> None:
     sending.end()
     receiving.end()
     assert receiving.transfer.texts == ["Dear Anna\x1b[2J"]
+    assert receiving.events[-2:-1] == [Text("Dear Anna\x1b[2J")]
     assert not world.out.exists() or not list(world.out.iterdir())
 
 

@@ -34,6 +34,7 @@ class Carrier:
     """Stands for a producer or a reader."""
 
     moved = passed = 0
+    entry = -1
 
 
 def expecting(meter: Meter, total: int | None, now: float = 0.0) -> Carrier:
@@ -67,6 +68,20 @@ def test_without_a_total_there_is_no_time_to_tell() -> None:
     expecting(meter, None).moved = 500
     assert meter.tick([reader], 1.0) == (Moved(files=True), Progress(500, None, 0, 500.0, None))
     assert meter.tick([reader], 1.0 + TICK)[0] is None
+
+
+def test_the_name_is_that_of_the_last_file_that_has_begun() -> None:
+    meter, reader = Meter({0: "a", 1: b"b\x1b", 2: None}.get), Reader()
+    meter.start(0.0)
+    carriers = [expecting(meter, None), Carrier()]
+    meter.carry(carriers[1])
+    names = []
+    for second, entries in enumerate([(-1, -1), (0, -1), (0, 1), (2, 1)], 1):
+        carriers[0].entry, carriers[1].entry = entries
+        told = meter.tick([reader], float(second))[1]
+        names.append(told and told.name)
+    assert names == [None, "a", "b\\x1b", None]
+    assert Reader().entry == -1
 
 
 def test_all_connections_count_together() -> None:

@@ -70,6 +70,8 @@ class Run:
         assert self.producer.moved == reader.moved == arrived.bytes == total
         assert self.producer.passed == len([n for n in numbers if items[n].entry.kind not in EMPTY])
         assert reader.passed == max(0, len([n for n in numbers if items[n].data]) - 1)
+        assert self.producer.entry == -1
+        assert reader.entry == max((n for n in numbers if items[n].data), default=-1)
         assert arrived.entries == len(numbers)
         assert all(len(r) <= HEADER + PIECE_OVERHEAD + record + TAG for r in self.records)
         self.nothing_twice(numbers, items)
@@ -153,6 +155,17 @@ def test_records_of_the_real_size(size: int, zeros: bool) -> None:
 def test_a_large_piece_fills_its_record() -> None:
     run = Run([file("a", noise(1, 3 * SMALL))])
     assert [len(r) for r in run.records] == [HEADER + PIECE_OVERHEAD + SMALL + TAG] * 3
+
+
+def test_it_says_which_entry_goes_now() -> None:
+    items = [folder("d"), file("a", noise(1, 3 * RECORD)), file("b", noise(2, RECORD))]
+    sealer, _ = pair()
+    producer = PieceProducer(sealer, MemorySource(items), share_of(items, range(3)))
+    seen = [producer.entry]
+    while producer.fill() is not None:
+        seen.append(producer.entry)
+    assert list(dict.fromkeys(seen)) == [-1, 1, 2]
+    assert producer.entry == -1
 
 
 def test_small_pieces_share_a_record() -> None:

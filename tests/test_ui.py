@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import io
+import itertools
 import json
 import pty
 import re
 import struct
 import sys
 import termios
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from backends._ui import Face, Style
 from backends._ui_progress import Bar, Lines, Nothing, summary
@@ -27,6 +30,7 @@ from croc_core.events import (
     Note,
     OfferSeen,
     Progress,
+    Text,
     Verifier,
     Waiting,
 )
@@ -53,7 +57,8 @@ EVENTS: list[Event] = [
     Note('Left out: "x".'),
     Verifier("one two three four", True),
     OfferSeen(2, 3000),
-    Progress(1000, 3000, 0, 5.0, 9.0),
+    Progress(1000, 3000, 0, 5.0, 9.0, "a.bin"),
+    Text("Dear Anna\n"),
     Completed(2, 3000, 1.5, ("a", "b")),
     Failed("timeout", "Gave up.", "Try again.", "peer"),
 ]
@@ -64,7 +69,8 @@ FIELDS = {
     "note": {"message"},
     "verifier": {"words", "ask"},
     "offer": {"files", "bytes"},
-    "progress": {"bytes", "total", "files", "rate", "eta"},
+    "progress": {"bytes", "total", "files", "rate", "eta", "name"},
+    "text": {"text"},
     "done": {"files", "bytes", "seconds", "paths"},
     "error": {"code", "message", "hint", "party"},
 }
@@ -93,7 +99,8 @@ def test_who_gets_what(as_json: bool, quiet: bool, terminal: bool) -> None:
     face.result("It is done.")
     said = err.getvalue()
     assert (b"abcd-one" in out.getvalue()) == as_json
-    assert (out.getvalue() == b"It is done.\n") == (not as_json)
+    assert (out.getvalue() == b"Dear Anna\nIt is done.\n") == (not as_json)
+    assert "Dear Anna" not in said
     if as_json and (quiet or not terminal):
         assert said == ""
         return
@@ -103,7 +110,8 @@ def test_who_gets_what(as_json: bool, quiet: bool, terminal: bool) -> None:
     assert 'Left out: "x".\n' in said
     assert "Words to compare: one two three four\n" in said
     for chatter in ("Waiting for the other side to join\n", "Offered: 2 files, 3.00 kB\n",
-                    "Sent 2 files, 3.00 kB, in 1.5 s (2.00 kB/s).\n", "33%"):  # fmt: skip
+                    "Sent 2 files, 3.00 kB, in 1.5 s (2.00 kB/s).\n",
+                    "33%", "now a.bin.\n"):  # fmt: skip
         assert (chatter in said) == (not quiet), chatter
 
 
@@ -164,7 +172,9 @@ def test_plain_lines_come_now_and_then() -> None:
     for _ in range(4):  # and without a total, every five seconds
         now[0] += 2.6
         lines.update(Progress(1, None, 0, 5.0, None))
-    assert said == ["1 B, 5 B/s\n"] * 2
+    assert said == ["1 B, 5 B/s.\n"] * 2
+    lines.wait("Waiting for the end")
+    assert said[2:] == ["Waiting for the end\n"]
 
 
 def test_nothing_is_nothing() -> None:
@@ -172,23 +182,20 @@ def test_nothing_is_nothing() -> None:
     nothing = Nothing(said.append)
     nothing.update(Progress(1, 2, 0, 5.0, 1.0))
     nothing.line("x")
+    nothing.wait("y")
     nothing.close()
-    assert said == ["x\n"]
+    assert said == ["x\n", "y\n"]
 
 
-@pytest.mark.parametrize("total", [None, 0, 999_900_000_000_000])
-def test_the_bar_fits_60_columns(monkeypatch: pytest.MonkeyPatch, total: int | None) -> None:
+def on_screen(monkeypatch: pytest.MonkeyPatch, use: Callable[[], None]) -> list[str]:
+    """Return the lines that *use* writes to a terminal of 60 columns."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("COLUMNS", raising=False)
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
     with open(slave, "w", encoding="utf-8") as err, open(master, "rb", buffering=0) as screen:
         monkeypatch.setattr(sys, "stderr", err)
-        bar = Bar()
-        eta = None if total is None else 599_999.0
-        bar.update(Progress(99_900_000_000_000, total, 0, 99_900_000.0, eta))
-        bar.line("A line above it.")
-        bar.close()
+        use()
         err.write("END")
         err.flush()
         text = b""
@@ -197,11 +204,59 @@ def test_the_bar_fits_60_columns(monkeypatch: pytest.MonkeyPatch, total: int | N
     assert text.count(b"\x1b[?25h") == 1  # the cursor is back
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode())
     lines = plain.replace("\r", "\n").split("\n")
-    assert max(map(len, lines)) < 60
+    assert max(map(cell_len, lines)) < 60
+    return lines
+
+
+@pytest.mark.parametrize("total", [None, 0, 999_900_000_000_000])
+def test_the_bar_fits_60_columns(monkeypatch: pytest.MonkeyPatch, total: int | None) -> None:
+    def use() -> None:
+        bar = Bar()
+        eta = None if total is None else 599_999.0
+        bar.update(Progress(99_900_000_000_000, total, 0, 99_900_000.0, eta))
+        bar.line("A line above it.")
+        bar.close()
+
+    lines = on_screen(monkeypatch, use)
     assert "A line above it." in lines
     assert any("99.9 TB" in line and "99.9 MB/s" in line for line in lines)
     assert any("166 h 40 min left" in line for line in lines) == (total is not None)
     assert lines[-1] == "END"
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("d/a.txt", "d/a.txt"),
+        ("long/" * 40 + "end.jpg", "end.jpg"),
+        ("\u6f22" * 200, "\u6f22\u6f22"),
+    ],
+)
+def test_the_bar_has_the_present_file_and_how_many_are_done(
+    monkeypatch: pytest.MonkeyPatch, name: str, seen: str
+) -> None:
+    def use() -> None:
+        bar = Bar(12345)
+        bar.update(Progress(1, 10, 1234, 5.0, None, name))
+        bar.close()
+
+    (line,) = {line.rstrip() for line in on_screen(monkeypatch, use) if seen in line}
+    assert line.endswith("  1,234 of 12,345 files")
+
+
+def test_the_bar_says_what_is_waited_for_until_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def use() -> None:
+        face = Face("CMD", "send", Style(), io.BytesIO(), sys.stderr)
+        face.tell(OfferSeen(1, 10))
+        face.tell(Progress(3, 10, 0, 5.0, None, "a.txt"))
+        face.tell(Waiting("the connection to come back"))
+        face.tell(Progress(4, 10, 0, 5.0, None, "a.txt"))
+        face.tell(Completed(1, 10, 0.0))
+
+    lines = [line.strip() for line in on_screen(monkeypatch, use) if line.strip()]
+    marks = [("a.txt", "30%"), ("Waiting for the connection to come back", "30%"), ("a.txt", "40%")]
+    seen = [(one, two[:3]) for one, two in itertools.pairwise(lines) if "%" in two]
+    assert [mark for mark, _ in itertools.groupby(seen)] == marks
 
 
 # ---- words

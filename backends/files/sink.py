@@ -16,7 +16,7 @@ from backends.files.alone import alone
 from backends.files.journal import ours, plain
 from backends.files.judge import Fate, Judge, Kept
 from backends.files.limits import MAX_OFFERED
-from backends.files.offer import Texts
+from backends.files.offer import REFUSED, Texts
 from backends.files.part import Part
 from backends.files.parts import Ranges
 from backends.files.policy import Policy
@@ -86,6 +86,12 @@ class FileSink(Writing):
             )
         for entry in entries:
             self._offered.add(entry)
+
+    def path(self, entry: int) -> bytes | None:
+        """Return the path of *entry*; waits for nobody, and is for showing alone."""
+        offered = self._offered
+        row = offered.rows[entry] if entry < len(offered.rows) else REFUSED
+        return None if row == REFUSED else offered.tree.path(row)
 
     @alone
     def judge(self) -> Verdict:

@@ -97,6 +97,11 @@ class FileSource(Alone):
                 yield entry
         self._walked()
 
+    def path(self, entry: int) -> bytes | None:
+        """Return the path of *entry*; waits for nobody, and is for showing alone."""
+        tree = self._tree
+        return tree.path(entry) if entry < len(tree) else None
+
     @alone
     def read_into(self, entry: int, offset: int, buffer: memoryview) -> int:
         """See `Source.read_into`."""

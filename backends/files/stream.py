@@ -79,6 +79,11 @@ class StreamSource:
         """See `Source.walk`."""
         yield Entry(Kind.STREAM, self._name, None, {})
 
+    def path(self, entry: int) -> str:
+        """Return the name of the stream."""
+        del entry
+        return self._name
+
     def read_into(self, entry: int, offset: int, buffer: memoryview) -> int:
         """See `Source.read_into`; waits for what comes next."""
         if entry or not 0 <= offset <= self._end:
@@ -173,6 +178,11 @@ class StreamSink:
                     "Start both sides again.",
                 )
             self._entries, self._count, self._one = [], 0, -1
+
+    def path(self, entry: int) -> str | bytes | None:
+        """Return the path of the one *entry*; waits for nobody, and is for showing alone."""
+        entries = self._entries
+        return entries[entry].path if entry < len(entries) else None
 
     def consider(self, entries: Sequence[Entry]) -> None:
         """See `Sink.consider`."""
