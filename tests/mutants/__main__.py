@@ -106,6 +106,19 @@ class Run:
             say(f"  {len(rest)} are imported, with the tests of {files} files at most")
             rest = self._cold(rest, files, budget, last=number == len(COLD))
 
+    def again(self, survivors: Sequence[Mutant]) -> None:
+        """Ask all tests of the files of tests that killed mutants of that file before."""
+        say(f"  {len(survivors)} are asked about again, in whole files of tests")
+        known = keep.killers()
+
+        def jobs() -> Iterator[Job]:
+            for mutant in survivors:
+                names = known.get(mutant.file, {})
+                yield Job(mutant, sorted({name.partition("::")[0] for name in names}))
+
+        for job, verdict in cold(jobs(), self._pool.seconds, self._workers):
+            self._results.add(job.mutant, verdict)
+
     def _warm(self, bodies: list[Mutant]) -> None:
         def jobs() -> Iterator[Job]:
             for mutant in bodies:
@@ -139,12 +152,16 @@ class Run:
         return survivors
 
 
+def _survivors(asked: Iterable[Mutant], results: keep.Results) -> list[Mutant]:
+    return [m for m in asked if (v := results.get(m)) is not None and v.what == SURVIVED]
+
+
 def judge(
     every: Sequence[Mutant], called: dict[str, str], results: keep.Results, stale: Iterable[str]
 ) -> int:
     """Say what became of all, and how it ends."""
     found = [(mutant, results.get(mutant)) for mutant in every if mutant.key not in called]
-    survivors = [mutant for mutant, v in found if v is not None and v.what == SURVIVED]
+    survivors = _survivors((mutant for mutant, _ in found), results)
     slow = sum(v is not None and v.what == TIMED_OUT for _, v in found)
     undone = sum(v is None for _, v in found)
     for mutant in survivors:
@@ -200,16 +217,18 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"{len(every)} mutants of seed {seed} (--seed {seed} repeats them)")
     if not given.report:
         say(f"{len(every)} mutants, {len(todo)} to run, {len(called)} called equivalent")
-        Run(pool, results, given.workers).over(todo)
+        run = Run(pool, results, given.workers)
+        run.over(todo)
         results = keep.Results(pool.fingerprint)
+        if given.short:
+            run.again(_survivors(todo, results))
     if given.keep_killers:
         keep.keep_killers(
             ((m, v) for m in every if (v := results.get(m)) is not None), pool.seconds
         )
     if given.entries:
-        for mutant in every:
-            if (v := results.get(mutant)) is not None and v.what == SURVIVED:
-                say(keep.entry(mutant))
+        for mutant in _survivors(every, results):
+            say(keep.entry(mutant))
     if fingerprint() != pool.fingerprint and not given.short:
         say("the source changed meanwhile: run it again, what was found is kept")
         return 1

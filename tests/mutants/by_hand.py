@@ -194,7 +194,7 @@ BROKEN = (
         "book",
         "        if len(self._tombstones) > self.limits.max_tombstones:",
         "        if False:",
-        "relay_stateful",
+        "relay",
     ),
     Broken(
         "strangers learn why a channel closed",

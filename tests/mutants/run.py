@@ -28,7 +28,7 @@ from tests.mutants.pool import ARGUMENTS, calm_hypothesis
 
 KILLED, TIMED_OUT, SURVIVED = "killed", "timed out", "survived"
 UNTRIED = "untried"
-MEMORY = 8 << 30
+MEMORY = 4 << 30
 """Bytes of addresses that a fork may have."""
 FAILED, NOT_HERE = 3, 4
 """The exit status of a fork in which a test failed; of one in which nothing could be changed."""
