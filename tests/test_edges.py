@@ -15,10 +15,15 @@ import pytest
 import croc_core
 from croc_core import identify
 from croc_core.channel import Member, open_channel
+from croc_core.content import Entry, Kind, TopNames
 from croc_core.encoding import b64url_decode, b64url_encode, lv_cat, lv_split
+from croc_core.incoming import End, Reader
 from croc_core.limits import Limits, Rate
 from croc_core.names import ALPHABET, new_name
+from croc_core.parser import Parser
+from croc_core.seal import HEADER
 from croc_core.values import Moment, Role, Secret, Value
+from tests.record_help import pair, secured
 
 
 def classes() -> Iterator[type[Any]]:
@@ -110,3 +115,33 @@ def test_the_other_role() -> None:
     assert Role.RECIPIENT.other is Role.SENDER
     assert (Role.SENDER, Role.RECIPIENT) == ("sender", "recipient")
     assert Moment(1.0, 2) == (1.0, 2)
+
+
+def test_a_reader_counts_all_that_comes_before_anything_is_secured() -> None:
+    reader = Reader()
+    assert (reader.received, reader.passed, reader.moved) == (0, 0, 0)
+    for part in (b"4", b"27"):
+        reader.buffer()[: len(part)] = part
+        reader.advance(len(part))
+    assert reader.received == 3
+    reader.advance(0)
+    assert reader.ready()
+    assert reader.take() == End(whole=False)
+    assert reader.received == 3
+
+
+def test_a_reader_asks_for_no_more_than_a_header_before_it_knows_the_length() -> None:
+    reader = secured(pair()[1])
+    assert len(reader.buffer()) == HEADER
+
+
+def test_a_parser_that_was_fed_nothing_waits() -> None:
+    assert Parser().parse() is None
+
+
+def test_the_first_ten_names_at_the_top_are_kept_as_they_came() -> None:
+    top = TopNames()
+    names: list[str | bytes] = ["b c/x/y", b"a d/y/z", "b c/z"]
+    for name in (*names, *(f"{n}/x" for n in range(20))):
+        top.add(Entry(Kind.FILE, name, 0, {}))
+    assert list(top.found) == ["b c", b"a d", *"01234567"]

@@ -11,15 +11,19 @@ from typing import Any
 
 import pytest
 
-from croc_core import codes, heads, identify, pake, wire
+from croc_core import codes, heads, identify, messages, pake, wire
 from croc_core import handshake as hs
 from croc_core.encoding import b64url_decode, b64url_encode, lv_cat, lv_split
 from croc_core.errors import CrocError, LocalProtocolError, Party, RemoteProtocolError
+from croc_core.incoming import Reader
+from croc_core.messages import Decline
 from croc_core.pake.cpace import Abort
+from croc_core.parser import Parser
 from croc_core.relay_io import Asked, LinkOpened, LinkReceived
 from croc_core.seal import MAX_PLAIN
 from croc_core.table import Table, row
 from croc_core.values import Role
+from tests.memory_files import MemorySink
 from tests.record_help import pair
 from tests.relay_desk import A, Desk
 from tests.test_handshake import EVERY, X25519, answer, begin
@@ -97,6 +101,27 @@ def read_without_take() -> None:
     desk.handle(LinkReceived(1, b"more"))
 
 
+def parsed(plain: bytes, *, further: bool = False, taking: bool = True) -> None:
+    parser = Parser(further=further)
+    if taking:
+        parser.sink = MemorySink()
+        parser.inflate = None if further else lambda data, length: b""
+    parser.feed(memoryview(plain), len(plain) + 20)
+    parser.parse()
+
+
+def piece(codec: int, body: bytes) -> bytes:
+    place = messages.PIECE_HEAD.pack(0, 0, codec)
+    return messages.HEAD.pack(messages.PIECE, len(place) + len(body)) + place + body
+
+
+def answered_without_end() -> None:
+    reader = Reader()
+    reader.buffer()[:] = bytes(len(reader.buffer()))
+    reader.advance(len(reader.buffer()))
+    reader.ready()
+
+
 def newer_head() -> bytes:
     caps = heads.CapsA(1, ("aes256gcm",), False)
     return heads.encode_head(heads.HeadA(2, "x25519", bytes(32), bytes(32), caps))
@@ -167,6 +192,23 @@ SAID: list[tuple[Callable[[], Any], Any, str]] = [
      "the generator has a low order"),
     (partial(X25519.agree, bytes(32), b""), PEER, "a share on x25519 has 32 bytes"),
     (partial(X25519.agree, bytes(32), bytes(32)), PEER, "the share has a low order"),
+    (partial(parsed, piece(0, b"a"), taking=False), PEER, "a piece before anything was accepted"),
+    (partial(parsed, messages.encode(Decline(bytes(16))), further=True), PEER,
+     "other than pieces on a further connection"),
+    (partial(parsed, piece(2, bytes(7))), PEER, "a piece of zeros has an impossible length"),
+    (partial(parsed, piece(1, bytes(9)), further=True), PEER, "a codec that was not agreed"),
+    (partial(parsed, piece(1, bytes(4))), PEER, "a compressed piece has no frame"),
+    (partial(parsed, piece(1, bytes(9))), PEER, "a compressed piece has an impossible length"),
+    (partial(parsed, piece(1, b"\0\0\0\1frame")), PEER,
+     "a compressed piece has another length than said"),
+    (partial(parsed, piece(3, b"a")), PEER, "unknown codec 3"),
+    (partial(messages.check_head, messages.PIECE, 0), PEER, "a piece has an impossible length"),
+    (partial(messages.check_head, 1, 1 << 20), PEER, "a message is too long"),
+    (partial(messages.check_head, messages.PADDING, 1 << 21), PEER, "a message is too long"),
+    (partial(messages.check_head, 0, 0), PEER, "unknown message type 0"),
+    (Reader().take, LOCAL, "nothing is ready"),
+    (partial(Reader().allow_pieces, MemorySink()), LOCAL, "pieces before the keys"),
+    (answered_without_end, RELAY, "the relay's data port makes no sense"),
 ]  # fmt: skip
 
 
