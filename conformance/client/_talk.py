@@ -125,6 +125,12 @@ class Talk:
         """Return the next message of any type."""
         return self._next(what, seconds)
 
+    def hear_or_end(self, what: str, seconds: float = 12.0) -> Heard | None:
+        """Return the next message of any type; None where the last record has passed."""
+        while not self.opener.ended and len(self._plain) < HEAD.size:
+            self._record(what, seconds)
+        return self._next(what, seconds) if self._plain else None
+
     def control(self, kind: type[M], seconds: float = 12.0) -> tuple[M, bool]:
         """Return the next message, which must be of *kind*, and whether it was the last."""
         heard = self.hear(kind.__name__, seconds)

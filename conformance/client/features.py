@@ -5,69 +5,42 @@ What liars make of them stands in `liars.py`.
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 from conformance._case import Part, case, expect
 from conformance.client._both import both
+from conformance.client._desk import refusal
+from conformance.client._meet import (
+    DATA,
+    RETURN,
+    again,
+    ended,
+    lost,
+    meet_again,
+)
+from conformance.client._resume import BLOCK, THREE_BLOCKS, digests_of, pour, resumed
 from conformance.client._roles import Party, RecipientStage, SenderStage, file
-from conformance.client._talk import Talk, greet, piece
+from conformance.client._talk import piece
 from croc_core.content import Entry, Kind, Span
+from croc_core.encoding import b64url_encode
 from croc_core.handshake import rejoin_channel, resume_key
 from croc_core.messages import (
     Accept,
-    Continue,
     Digests,
     Held,
-    Manifest,
     Open,
     PiecesEnd,
     Range,
     Size,
     Want,
 )
-from croc_core.values import Role
-
-DATA = bytes(range(256)) * 4000
-LARGE = bytes(range(256)) * 100_000
-"""More than systems hold of a stream that nobody reads."""
-SOON = 8.0
-BLOCK = 4 << 20
-THREE_BLOCKS = b"".join(bytes([n]) * BLOCK for n in (1, 2, 3))
-
-
-def _lost(party: Party) -> Talk:
-    """Bring a transfer to its middle, and lose connection 0."""
-    if isinstance(party, SenderStage):
-        party.begin({"a.bin": LARGE})
-        talk = party.seal()
-        party.accept(talk, party.offer(talk))
-        talk.hear("its first piece")
-        talk.link.conn.unread = True
-    else:
-        assert isinstance(party, RecipientStage)
-        party.begin()
-        talk = party.opened()
-        party.offer(talk, file("a.bin", DATA))
-        party.accepted(talk)
-        talk.say(piece(0, 0, DATA[:5000]))
-    talk.link.conn.reset()
-    return talk
-
-
-def _again(party: Party, talk: Talk) -> Talk:
-    """Staple the redial, and greet anew."""
-    party.until(lambda: len(party.links) > 1 or None, "its redial", SOON)
-    link = party.link()
-    party.desk.staple(party.net.ports[1])
-    return greet(link, talk.session, Role(party.role).other)
 
 
 @both("redials", "REDIAL-1", "REDIAL-2", limit=60)
 def redials(party: Party) -> None:
     """A lost connection is dialled again, with the same uuid and a new salt."""
-    first = _lost(party)
-    second = _again(party, first)
+    first = lost(party)
+    second = again(party, first)
     expect(second.theirs != first.theirs, "its hello is the old one")
     expect(party.links[0].line == party.links[1].line, "it identified differently")
 
@@ -75,60 +48,82 @@ def redials(party: Party) -> None:
 @case(Part.SENDER, "sender-continues", "REDIAL-3", "REDIAL-6", limit=60)
 def sender_continues(sender: SenderStage) -> None:
     """After a redial a sender says Open, then Continue or a new offer; Want is obeyed."""
-    talk = _again(sender, _lost(sender))
-    talk.control(Open)
-    heard = talk.hear("Continue or a new offer")
-    expect(heard.kind in (Continue.type, Manifest.type), f"it sent type {heard.kind:#x}")
-    if heard.kind == Continue.type:
-        tid = heard.message.tid  # type: ignore[attr-defined]
-        talk.say(Want(tid, (Range(0, 1000, len(LARGE) - 1000),), False))
-        pieces, _ = sender.pieces(talk)
-        expect(pieces[0].offset == 1000, f"it sends from {pieces[0].offset} on")
-        expect(b"".join(one.plain for one in pieces) == LARGE[1000:], "other bytes than wanted")
+    ended(sender, again(sender, lost(sender)))
 
 
 @case(Part.RECIPIENT, "recipient-wants-rest", "REDIAL-5", limit=60)
 def recipient_wants_rest(recipient: RecipientStage) -> None:
     """A recipient answers Continue with the ranges that it lacks."""
-    talk = _again(recipient, _lost(recipient))
-    talk.say(Open(recipient.initiator.vn.reveal), Continue(recipient.tid))
-    want, _ = talk.control(Want)
-    at = 0
-    for wanted in want.ranges:
-        expect(wanted.offset >= at and wanted.entry == 0, f"its ranges are {want.ranges}")
-        at = wanted.offset + wanted.length
-        talk.say(piece(0, wanted.offset, DATA[wanted.offset : at]))
-    recipient.end(talk, 1, len(DATA))
-    recipient.receipt(talk, 1, len(DATA))
-    recipient.succeeds()
-    expect(recipient.held() == {"a.bin": DATA}, "the file is another")
+    ended(recipient, again(recipient, lost(recipient)))
 
 
 @case(Part.RECIPIENT, "recipient-new-offer", "REDIAL-3", "REDIAL-4", "REDIAL-7", limit=60)
 def recipient_new_offer(recipient: RecipientStage) -> None:
     """A new offer after a redial ends the earlier one."""
-    talk = _again(recipient, _lost(recipient))
+    talk = again(recipient, lost(recipient))
     talk.say(Open(recipient.initiator.vn.reveal))
     recipient.delivered(talk, {"b.txt": b"other"})
 
 
 @both("rejoins", "REJOIN-1", "REJOIN-2", "REJOIN-3", "REJOIN-4", "REJOIN-5", limit=60)
 def rejoins(party: Party) -> None:
-    """Where the relay has forgotten the channel, both meet again at the name of n = 1."""
-    talk = _lost_channel(party)
-    name = rejoin_channel(talk.session, 1)
-    joins = party.until(
-        lambda: [a for a in party.requests("role", path="/join") if a.body.get("channel") == name],
-        "its join of the first meeting place", 20,
-    )  # fmt: skip
-    first = party.requests("role", path="/join")[0]
-    expect(joins[0].body["nonce"] != first.body["nonce"], "it sends the old nonce")
+    """Where the relay has forgotten the channel, both meet at the name of n = 1, and go on."""
+    first = lost(party)
+    party.restart_relay()
+    talk = meet_again(party, first.session)
+    joins = party.requests("role", path="/join")
+    nonces = {asked.body["nonce"] for asked in joins}
+    names = {asked.body["channel"] for asked in joins}
+    expect(len(nonces) == len(names) > 1, "it sends the old nonce for another channel")
+    ended(party, talk)
 
 
-def _lost_channel(party: Party) -> Talk:
-    talk = _lost(party)
-    party.desk.forget()
-    return talk
+@both("rejoins-elsewhere", "REJOIN-6", "REJOIN-3", "REJOIN-4", limit=60)
+def rejoins_elsewhere(party: Party) -> None:
+    """The two may count their meetings differently: they find each other at n = 3."""
+    first = lost(party)
+    party.restart_relay()
+    taken = {rejoin_channel(first.session, n) for n in (1, 2)}
+    if party.role == "sender":
+        party.lie = lambda asked, answer: (
+            refusal(409, "occupied") if asked.body.get("channel") in taken else answer
+        )
+    talk = meet_again(party, first.session, 3)
+    asked = [one.body.get("channel") for one in party.requests("role", path="/join")]
+    expect(set(asked[1:]) == taken | {party.desk.channel}, f"it asked for {asked[1:]}")
+    ended(party, talk)
+
+
+@both("rejoins-twice", "REJOIN-2", "REJOIN-5", limit=60)
+def rejoins_twice(party: Party) -> None:
+    """A second rejoin has its name and its secret from the first handshake, too."""
+    first = lost(party)
+    party.restart_relay()
+    meet_again(party, first.session).link.conn.reset()
+    party.restart_relay()
+    ended(party, meet_again(party, first.session, 2))
+
+
+@both("rejoin-stranger", "REJOIN-6", "REJOIN-5", "KEY-2", "KEY-3", limit=60)
+def rejoin_stranger(party: Party) -> None:
+    """Who only knows where the two meet again, and not the secret, gets nothing of the files."""
+    first = lost(party)
+    party.restart_relay()
+    channel = rejoin_channel(first.session, 1)
+    if isinstance(party, SenderStage):
+        sender = party
+        sender.until(lambda: sender.desk.channel == channel and sender.desk.x, "its x", RETURN)
+        sender.post_y(sender.respond("a-wrong-one"))
+        sender.never(lambda: sender.desk.h_k, "it proves itself to a stranger", 2)
+    else:
+        assert isinstance(party, RecipientStage)
+        party.desk.open("x25519", channel)
+        party.post_x(party.start("a-wrong-one"))
+        party.until(lambda: party.desk.y or None, "its y", RETURN)
+        party.desk.put(h_k=b64url_encode(bytes(32)))
+    party.never(lambda: len(party.links) > 1, "it dials for a stranger", 2)
+    party.leave()
+    party.fails()
 
 
 @both("closed-by-member", "REJOIN-1", limit=40)
@@ -246,7 +241,7 @@ def sender_digests(sender: SenderStage) -> None:
     digests, _ = talk.control(Digests)
     key = resume_key(talk.session)
     expect(
-        digests.digests == _digests(key, DATA[:5000]) and digests.block == 0,
+        digests.digests == digests_of(key, DATA[:5000]) and digests.block == 0,
         "its digests are others",
     )
     talk.say(Want(offer.tid, (Range(0, 5000, len(DATA) - 5000),), False))
@@ -266,59 +261,16 @@ def false_held(sender: SenderStage) -> None:
 @case(Part.RECIPIENT, "recipient-resumes", "RESUME-1", "RESUME-3", "RESUME-6", "PIECE-7", limit=60)
 def recipient_resumes(recipient: RecipientStage) -> None:
     """A second run names what the first one left, and the file becomes whole."""
-    recipient.begin()
-    talk = recipient.opened()
-    _half(recipient, talk)
-    recipient.leave()
-    talk.link.conn.reset()
-    recipient.fails("peer_left", seconds=20)
-    recipient.restart_relay()
-    recipient.desk.open("x25519")
-    recipient.asked.clear()
-    recipient.launch({"CROC_OUT": str(recipient.out), "CROC_CODE": "k7w2-otter-lemon-violin"})
-    talk = recipient.opened()
-    recipient.offer(talk, file("a.bin", THREE_BLOCKS, mtime=1))
-    recipient.accepted(talk)
-    length = recipient.holds[0].length if recipient.holds else 0
-    expect(recipient.holds == [Held(0, length)], f"it holds {recipient.holds}")
-    expect(BLOCK <= length <= 2 * BLOCK + 5, f"it holds {length} of {2 * BLOCK + 5} bytes")
+    talk, length = resumed(recipient)
     key = resume_key(talk.session)
-    talk.say(Digests(recipient.tid, 0, 0, _digests(key, THREE_BLOCKS[:length])))
-    _wanted(recipient, talk, length)
-
-
-def _half(recipient: RecipientStage, talk: Talk) -> None:
-    """Offer three blocks, and send two of them and a little of the third."""
-    recipient.offer(talk, file("a.bin", THREE_BLOCKS, mtime=1))
-    recipient.accepted(talk)
-    _pour(talk, 0, 2 * BLOCK + 5)
-    recipient.until(lambda: not talk.link.conn.pending, "that it takes more")
-    recipient.never(lambda: False, "", 0.5)
-
-
-def _pour(talk: Talk, begin: int, end: int) -> None:
-    """Send the bytes from *begin* to *end* of three blocks."""
-    for at in range(begin, end, 1 << 19):
-        talk.say(piece(0, at, THREE_BLOCKS[at : min(end, at + (1 << 19))]))
-
-
-def _digests(key: bytes, data: bytes) -> tuple[bytes, ...]:
-    """By the formula of 9.5."""
-    blocks = (data[at : at + BLOCK] for at in range(0, len(data), BLOCK))
-    return tuple(hashlib.blake2b(one, key=key, digest_size=32).digest() for one in blocks)
-
-
-def _wanted(recipient: RecipientStage, talk: Talk, least: int) -> None:
-    """Send what it wants, from *least* on, and see the file whole."""
+    talk.say(Digests(recipient.tid, 0, 0, digests_of(key, THREE_BLOCKS[:length])))
     want, _ = talk.control(Want)
-    expect(not want.more and want.ranges[:1] == (want.ranges[-1],), f"it wants {want}")
-    (wanted,) = want.ranges
-    expect(wanted.offset == least and wanted.offset + wanted.length == len(THREE_BLOCKS),
-           f"it wants {wanted}, and holds {least}")  # fmt: skip
+    whole = len(THREE_BLOCKS)
+    expect(want.ranges == (Range(0, length, whole - length),), f"it holds {length}, wants {want}")
     expect(not (recipient.out / "a.bin").exists(), "it has its name before it is whole")
-    _pour(talk, wanted.offset, len(THREE_BLOCKS))
-    recipient.end(talk, 1, len(THREE_BLOCKS))
-    recipient.receipt(talk, 1, len(THREE_BLOCKS))
+    pour(talk, length, whole)
+    recipient.end(talk, 1, whole)
+    recipient.receipt(talk, 1, whole)
     recipient.succeeds()
     expect((recipient.out / "a.bin").read_bytes() == THREE_BLOCKS, "the file is another")
 
