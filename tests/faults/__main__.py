@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from tests.faults.kills import Outcome, Place, run
+from tests.faults.others import OTHERS, run_other
 from tests.faults.plan import draw
 
 
@@ -44,29 +45,60 @@ def totals(outcomes: list[Outcome]) -> dict[str, Any]:
     return {"counts": counts, "bytes": dict(sizes), "slowest attempt, seconds": slowest}
 
 
+def kills(given: argparse.Namespace, place: Place) -> bool:
+    """Run what a seed draws; print what it came to; say whether all of it was right."""
+    outcomes: list[Outcome] = []
+    for number in range(given.first, given.first + given.runs):
+        outcome = run(place, draw(given.seed, number))
+        if number % 10 == 9 or len(outcomes) == given.runs - 1:
+            outcome.faults += place.close()
+        outcomes.append(outcome)
+        if given.log:
+            with given.log.open("ab") as log:
+                log.write(msgspec.json.encode(outcome) + b"\n")
+        for fault in outcome.faults:
+            print(f"{outcome.plan}\n    {fault}", flush=True)
+    print(json.dumps(totals(outcomes), indent=1))
+    return not any(outcome.faults for outcome in outcomes)
+
+
+def others(given: argparse.Namespace, place: Place) -> bool:
+    """Run each of the other faults; say whether all of it was right."""
+    good = True
+    for name in given.only or [act.__name__ for act in OTHERS]:
+        for number in range(given.first, given.first + given.others):
+            other = run_other(place, name, given.seed, number)
+            if isinstance(other, str):
+                print(f"{name}: skipped, {other}", flush=True)
+                break
+            other.faults += place.close()
+            print(f"{name} {number}: {' | '.join(other.ends)}", flush=True)
+            for fault in other.faults:
+                print(f"    {fault}", flush=True)
+            good &= not other.faults
+    return good
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--runs", type=int, default=0, help="runs with kills and cuts")
+    parser.add_argument("--others", type=int, default=0, help="runs of each other fault")
+    parser.add_argument("--only", action="append", help="of the other faults, by name")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="number of the first run")
     parser.add_argument("--log", type=Path, help="a file for a JSON line a run")
     given = parser.parse_args(arguments)
-    outcomes: list[Outcome] = []
+    good = True
     with tempfile.TemporaryDirectory(prefix="croc-faults-") as folder:
         place = Place(Path(folder), given.seed)
-        for number in range(given.first, given.first + given.runs):
-            outcome = run(place, draw(given.seed, number))
-            outcomes.append(outcome)
-            if given.log:
-                with given.log.open("ab") as log:
-                    log.write(msgspec.json.encode(outcome) + b"\n")
-            for fault in outcome.faults:
-                print(f"{outcome.plan}\n    {fault}", flush=True)
-            if number % 10 == 9:
-                outcomes[-1].faults += place.close()
-        outcomes[-1].faults += place.close()
-    print(json.dumps(totals(outcomes), indent=1))
-    return 1 if any(outcome.faults for outcome in outcomes) else 0
+        try:
+            if given.runs:
+                good &= kills(given, place)
+            if given.others:
+                good &= others(given, place)
+        finally:
+            place.close()
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from croc_core.errors import EXIT, Code
+from croc_core.wire import MAX_WAIT
 from tests.faults import trees
 from tests.faults.plan import Fault, Plan
 from tests.faults.processes import Process, Relay
@@ -24,6 +25,8 @@ BRIEF, LONG = 2, 45
 """--reconnect, in seconds: where a side is killed, and where all can come back."""
 SLACK = 25.0
 """The sum of the other waits, and of what two busy cores take, in seconds."""
+JOINING = WAITS["request"] + MAX_WAIT
+"""What a recipient waits for the sender's proof, in seconds."""
 LEFT = {EXIT[code] for code in (Code.PEER_LEFT, Code.TIMEOUT, Code.UNCONFIRMED)}
 AWAY = {EXIT[code] for code in (Code.RELAY_UNREACHABLE, Code.RELAY_REFUSED)}
 TIMES = 6
@@ -74,12 +77,12 @@ class Place:
         self.relay: Relay | None = None
         self.tap: Tap | None = None
 
-    def open(self, backend: str, fresh: bool = False) -> tuple[Relay, Tap]:
-        """Return the relay; another one where its backend is another, or *fresh* is asked for."""
-        if self.relay is not None and (fresh or self.relay.backend != backend):
+    def open(self, backend: str, **tuning: Any) -> tuple[Relay, Tap]:
+        """Return the relay; another one where its backend is another."""
+        if self.relay is not None and self.relay.backend != backend:
             self.close()
         while self.relay is None or self.tap is None:
-            self.relay = Relay(self.FAR, backend)
+            self.relay = Relay(self.FAR, backend, **tuning)
             try:
                 self.tap = Tap(self.NEAR, self.FAR, self.relay.ports)
             except OSError:  # one of the ports is taken there
@@ -257,6 +260,7 @@ def _end(
     sender, recipient = pair.both()
     killed = {} if fault is None or not attempt.hit else {*fault.victims}
     longest = (BRIEF if {"sender", "recipient"} & {*killed} else LONG) + SLACK
+    longest += 0 if attempt.met else JOINING
     found: list[str] = []
     if attempt.hit and not attempt.met and "sender" not in killed and _came_to_nothing(recipient):
         if sender.ended(BRIEF + WAITS["staple"] + WAITS["request"]):
@@ -276,7 +280,7 @@ def _end(
 
 
 def _came_to_nothing(recipient: Process) -> bool:
-    return recipient.ended(LONG + SLACK) and recipient.status != 0
+    return recipient.ended(JOINING + SLACK) and recipient.status != 0
 
 
 def _fitting(

@@ -187,9 +187,8 @@ class Relay:
     def faults(self, patience: float = IDLE + START) -> list[str]:
         """Say what it still has open after a while that it had not at its start."""
         until = time.monotonic() + patience
-        while self.sockets() > self.at_start and time.monotonic() < until:
+        while (more := self.sockets() - self.at_start) > 0 and time.monotonic() < until:
             time.sleep(0.05)
-        more = self.sockets() - self.at_start
         found = [f"the relay has {more} sockets more than at its start"] if more > 0 else []
         if any(word in self.process.stderr for word in BAD):
             found.append(f"the relay wrote on stderr: {self.process.stderr[-1500:]}")
