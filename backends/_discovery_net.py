@@ -49,15 +49,39 @@ def open_answering(host: str | None) -> tuple[list[socket.socket], list[socket.s
         info = infos[0]
         family, where = info[0], info[4]
         address = where[0] if family == socket.AF_INET else None
-        scope = where[3] if len(where) == 4 else 0
+        scope = (where[3] or _interface_of(where[0])) if len(where) == 4 else 0
         wanted = {family: [scope]} if scope or address else {}
     for family, interfaces in wanted.items():
-        with suppress(OSError):  # the family is not there, or the port is taken
-            if (sock := _listening(family, interfaces, address)) is not None:
-                heard.append(sock)
+        for some in _together(family, interfaces):
+            with suppress(OSError):  # the family is not there, or the port is taken
+                if (sock := _listening(family, some, address)) is not None:
+                    heard.append(sock)
     if info is None:
         return heard, heard
     return heard, [_bound(info[0], info[4]) for _ in heard]
+
+
+def _interface_of(address: str) -> int:
+    """Return the number of the interface that has the IPv6 *address*; 0 where none has it."""
+    import ifaddr  # only with an address of a person's choice
+
+    found = socket.inet_pton(socket.AF_INET6, address)
+    return next(
+        (
+            adapter.index or 0
+            for adapter in ifaddr.get_adapters()
+            for ip in adapter.ips
+            if ip.is_IPv6 and socket.inet_pton(socket.AF_INET6, ip.ip[0]) == found
+        ),
+        0,
+    )
+
+
+def _together(family: int, interfaces: list[int]) -> list[list[int]]:
+    """Return which interfaces a socket has: a group of one link is bound on each by itself."""
+    if family == socket.AF_INET or sys.platform == "win32":
+        return [interfaces]
+    return [[index] for index in interfaces]
 
 
 def _bound(family: int, address: tuple[str, int] | tuple[str, int, int, int]) -> socket.socket:
@@ -83,7 +107,10 @@ def _listening(family: int, interfaces: list[int], address: str | None) -> socke
         if sys.platform == "linux":  # IP_MULTICAST_ALL, IPV6_MULTICAST_ALL: what we joined alone
             with suppress(OSError):
                 sock.setsockopt(level, 49 if family == socket.AF_INET else 29, 0)
-        sock.bind(("" if sys.platform == "win32" else group, PORT))
+        if sys.platform == "win32":
+            sock.bind(("", PORT))
+        else:  # whatever comes to another address is not heard
+            sock.bind((group, PORT) if family == socket.AF_INET else (group, PORT, 0, *interfaces))
         binary = socket.inet_pton(family, group)
         for index in interfaces:
             with suppress(OSError):
