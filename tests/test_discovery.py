@@ -17,7 +17,7 @@ import pytest
 
 from backends._discovery_net import open_answering
 from backends._options import Where
-from tests.cli_help import ROOT
+from tests.cli_help import LOCAL, ROOT, shell
 from tests.test_namespaces import NET4, NET6, TOOL, Net, ip, why_not
 
 CHANNEL = "look5"
@@ -133,7 +133,7 @@ def test_two_that_answer_end_it_before_either_hears_of_the_recipient(
     assert [sender.poll() for sender in senders] == [None, None], "their codes are not used up"
 
 
-def test_S20_who_answers_in_anothers_name_gets_nothing_and_gives_nothing(
+def test_who_answers_in_anothers_name_gets_nothing_and_gives_nothing(
     wire: Wire, path: Path, tmp_path: Path
 ) -> None:
     """The channel is no secret, so anybody may answer; the code's secret is what counts."""
@@ -164,6 +164,17 @@ def test_two_at_one_host_are_two(wire: Wire, path: Path, tmp_path: Path) -> None
     status, events = wire.receive("bob", tmp_path / "in")
     assert (status, events[-1]["code"]) == (5, "relay_unreachable"), events
     assert os.listdir(tmp_path) == [path.name]
+
+
+def test_S20_who_answers_in_anothers_name_is_not_the_other_side(path: Path, tmp_path: Path) -> None:
+    """The same on one host, where no namespace can be made."""
+    with shell(tmp_path) as sh:
+        liar = sh.croc("send", path, "--host", LOCAL, CROC_CODE=LIE)
+        liar.until("code")
+        recipient = sh.croc("receive", "--yes", "--out", "in", CROC_CODE=CODE)
+        assert (recipient.end(), liar.end()) == (3, 3), recipient.events
+        assert not any(event["event"] == "offer" for event in recipient.events)
+        assert not (tmp_path / "in").exists()
 
 
 def test_queries_of_both_families_are_heard() -> None:
