@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conformance.client import slow  # isort: skip  # first: they wait for deadlines
 from conformance.client import (
+    asked,
     features,
     http,
     keys,
@@ -19,6 +20,7 @@ from conformance.client import (
 )
 
 __all__ = [
+    "asked",
     "features",
     "http",
     "keys",

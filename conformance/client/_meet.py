@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from conformance._case import UnmetError, expect
 from conformance.client._roles import Party, RecipientStage, SenderStage, file
@@ -41,23 +43,32 @@ def lost(party: Party) -> Talk:
     return talk
 
 
-def middle(party: Party) -> Talk:
-    """Bring a transfer to its middle."""
+def middle(party: Party, **environment: Any) -> Talk:
+    """Bring a transfer to its middle; a person who is to verify agrees."""
     if isinstance(party, SenderStage):
-        party.begin({"a.bin": LARGE})
+        party.begin({"a.bin": LARGE}, **environment)
         talk = party.seal()
-        party.in_hand = party.offer(talk)
+        talk.control(Open)
+        _agree(party, environment)
+        party.in_hand = party.offer_behind_open(talk)
         party.accept(talk, party.in_hand)
         talk.hear("its first piece")
         talk.link.conn.unread = True
     else:
         assert isinstance(party, RecipientStage)
-        party.begin()
+        party.begin(**environment)
         talk = party.opened()
         party.offer(talk, file("a.bin", DATA))
+        _agree(party, environment)
         party.accepted(talk)
         talk.say(piece(0, 0, DATA[:5000]))
     return talk
+
+
+def _agree(party: Party, environment: Mapping[str, str]) -> None:
+    if environment.get("CROC_WITH") == "verify":
+        assert party.run is not None
+        party.run.feed(b"yes\n")
 
 
 def redialled(party: Party) -> Link:

@@ -47,6 +47,9 @@ class Offer(NamedTuple):
 class Party(Stage):
     """A stage whose subject can be brought to the usual places, whatever its role."""
 
+    verify = False
+    """Whether the person of the side that is played asks to verify."""
+
     def begin(self, **environment: Any) -> None:
         """Start the subject in the usual way."""
         raise NotImplementedError
@@ -91,7 +94,7 @@ class SenderStage(Party):
     def respond(self, secret: str | None = None) -> Responder:
         """Make the answer to its X, and post nothing yet."""
         x = self.x()
-        policy = Policy(suites=(*ALLOWED, "p224", "siec"))
+        policy = Policy(suites=(*ALLOWED, "p224", "siec"), verify=self.verify)
         phrase, curve = Secret((secret or self.secret).encode()), self.desk.curve
         try:
             return respond(suite, self.desk.channel, curve, x, phrase, policy, os.urandom)
@@ -236,7 +239,7 @@ class RecipientStage(Party):
     def start(self, secret: str = SECRET, **caps: object) -> Initiator:
         """Make an X for the channel's curve, and post nothing yet."""
         phrase = Secret(secret.encode())
-        offered = CapsOffer(**caps)  # type: ignore[arg-type]
+        offered = CapsOffer(**{"verify": self.verify, **caps})  # type: ignore[arg-type]
         return start(suite(self.desk.curve), self.desk.channel, phrase, offered, os.urandom)
 
     def post_x(self, made: Initiator) -> None:
