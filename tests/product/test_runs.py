@@ -108,7 +108,7 @@ def test_progress_with_speed_and_time_left(sh: Commands, tmp_path: Path) -> None
     recipient = sh.croc("receive", "--relay", url, "--yes", "--plain", "--out", "in", json=False,
                         CROC_CODE=code)  # fmt: skip
     assert recipient.end() == 0
-    assert re.search(r"B of 3\.15 MB \(\d+%\), [\d.]+ .?B/s, [\d.]+ s left\n", recipient.err)
+    assert re.search(r"B of 3\.15 MB \(\d+%\), [\d.]+ .?B/s, [\d.]+ s left", recipient.err)
     assert "\x1b" not in recipient.err
     sender.see(" left")
     assert re.search(rb"\d+%.* MB  +[\d.]+ .?B/s  [\d.]+ s left", sender.screen)
