@@ -102,7 +102,8 @@ def send(backend: Backend, args: Namespace, face: Face) -> int:
     """Send files and folders, a text, or what comes on standard input."""
     no_core_dumps()
     options = _cli_options.sender(args, _config_file())
-    _check_verify(options, face)
+    face.found = options.relay is None and options.discovery
+    _check_verify(options, face, piped="-" in args.paths or args.text == "-")
     with _cli_options.usage():
         source = _source(args.paths, options, face)
         sending = _Sending(args, face, _session.sending_from(options, source))
@@ -113,8 +114,8 @@ def send(backend: Backend, args: Namespace, face: Face) -> int:
     return _run(backend, sending.session, sending.tell, face)
 
 
-def _check_verify(options: Options, face: Face) -> None:
-    if options.verify and not can_ask(face):
+def _check_verify(options: Options, face: Face, *, piped: bool = False) -> None:
+    if options.verify and not can_ask(face, piped=piped):
         raise UsageError("--verify needs somebody at a terminal, who compares the words.")
 
 
@@ -156,20 +157,20 @@ class _Sending:
         self._face.tell(event)
         if isinstance(event, CodeReady) and not self._shown:
             self._shown = True
-            self._show(event.code)
+            self._show(event)
         elif isinstance(event, Verifier) and event.ask:
             self._verifiers += 1
             number, inject = self._verifiers, self.session.inject
             self._questions.compare(lambda same: inject(ComparedWords(same, number)))
 
-    def _show(self, code: str) -> None:
+    def _show(self, event: CodeReady) -> None:
         if self._args.qr:
             from backends._qr import qr
 
-            for line in qr(code):
+            for line in qr(self._face.typed(event)):
                 self._face.say(line)
         if self._args.clipboard:
-            threading.Thread(target=self._copy, args=(code,), daemon=True).start()
+            threading.Thread(target=self._copy, args=(event.code,), daemon=True).start()
 
     def _copy(self, code: str) -> None:
         from backends._clipboard import by_terminal, copy
@@ -226,7 +227,7 @@ def _code(given: str | None, face: Face, asks: bool) -> str:
         if not unknown or code.text == doubted:
             return code.text
         doubted = code.text
-        face.say(f"Codes have other words than {show(', '.join(unknown))}. Type it again, please.")
+        face.say(f"No word of a code: {show(', '.join(unknown))}. Type the code again, please.")
     raise UsageError("Which code? Give it at the prompt, in CROC_CODE, or as an argument.")
 
 

@@ -156,7 +156,10 @@ def closed_as_declined() -> Failure:
 def declined_here() -> Failure:
     """The person, or the flags, declined the offer."""
     return Failure(
-        Code.DECLINED, Party.LOCAL, "Declined; nothing was written.", "Use --yes to accept unasked."
+        Code.DECLINED,
+        Party.LOCAL,
+        "Declined; nothing was written.",
+        "To accept it after all, let the sender send it again.",
     )
 
 

@@ -363,7 +363,8 @@ class Writing(Alone):
                 os.ftruncate(part.fd, useful)
                 os.fsync(part.fd)
                 path = show(folders.path(part.row))
-                say(f'What arrived of "{path}" is kept beside it in "{show(part.name)}".')
+                kept = f'What arrived of "{path}" is kept in "{show(part.name)}"'
+                say(f"{kept}: receive it into the same folder again to go on.")
             else:
                 folder = folders.find(self._offered.tree.parent(part.row))
                 os.unlink(part.name, dir_fd=folder)
