@@ -615,10 +615,8 @@ def test_abandon_keeps_what_can_be_used_and_removes_the_rest(tmp_path: Path) -> 
     (part,) = (name for name in left if name.startswith(".a."))
     assert left == {part, "c", "theirs", ".z.00000000.croc-part"}
     assert (tmp_path / part).read_bytes() == b"abc"
-    told = (
-        f'What arrived of "a" is kept in "{part}": receive it into the same folder again to go on.'
-    )
-    assert said == [told]
+    where = "receive it into the same folder again to go on."
+    assert said == [f'What arrived of "a" is kept in "{part}": {where}']
 
 
 def in_child(action: Callable[[], None]) -> int:
