@@ -102,6 +102,7 @@ def _replies(role: Role) -> Iterator[tuple[str, p.Input]]:
     yield "state with our X alone", _state(y=None, hh_k=None, h_k=None)
     yield "state with nothing", _state(x=None, y=None, hh_k=None, h_k=None, staplings={})
     yield "state with nothing new", _state(x=None, y=None, hh_k=None, h_k=None, seq=5)
+    yield "state after 64 changes", _state(x=None, y=None, hh_k=None, h_k=None, seq=64)
     yield "state after many changes", _state(x=None, y=None, hh_k=None, h_k=None, seq=65)
     yield "state with a stranger's answer", _state(y=STRANGER.y, hh_k=STRANGER.hh_k)
     yield "state with a stranger's H(H(k))", _state(hh_k=STRANGER.hh_k)

@@ -94,13 +94,13 @@ def killers() -> dict[str, dict[str, tuple[int, float]]]:
 
 
 def keep_killers(found: Iterable[tuple[Mutant, Verdict]], seconds: dict[str, float]) -> None:
-    """Write which tests killed."""
+    """Write which tests killed; of a file of the core none of whose mutants ran, what is known."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for mutant, verdict in found:
         if verdict.by in seconds:
             counts[mutant.file][verdict.by] += 1
-    kept: Any = {
+    kept: dict[str, Any] = killers() | {
         file: {name: (n, round(seconds[name], 2)) for name, n in counts[file].most_common()}
-        for file in sorted(counts)
+        for file in counts
     }
-    KILLERS.write_text(json.dumps(kept, indent=1, ensure_ascii=True) + "\n")
+    KILLERS.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n")

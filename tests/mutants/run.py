@@ -32,6 +32,12 @@ MEMORY = 4 << 30
 """Bytes of addresses that a fork may have."""
 FAILED, NOT_HERE = 3, 4
 """The exit status of a fork in which a test failed; of one in which nothing could be changed."""
+NOTHING_FAILED = (
+    pytest.ExitCode.OK,
+    pytest.ExitCode.USAGE_ERROR,
+    pytest.ExitCode.NO_TESTS_COLLECTED,
+)
+"""How pytest ends where no test has failed, as there may be none: a mutant survives that."""
 AHEAD = (
     "hypothesis", "hypothesis.stateful", "hypothesis.strategies", "cryptography.exceptions",
     "cryptography.hazmat.primitives.ciphers.aead", "cryptography.hazmat.primitives.hashes",
@@ -293,7 +299,7 @@ def cold(
         where = f"--basetemp={scratch}/pytest"
         plugins = [Guard(into, job.tests, seconds)]
         status = pytest.main([*ARGUMENTS, "-x", where, *files], plugins=plugins)
-        os._exit(0 if status == 0 else FAILED)
+        os._exit(0 if status in NOTHING_FAILED else FAILED)
 
     gc.collect()
     gc.freeze()
