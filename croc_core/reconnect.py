@@ -73,6 +73,8 @@ class Bond(Value, frozen=True):
     """The sender's: everything was sent once, and may be received."""
     totals: Totals = Totals(0, 0, 0)
     """The recipient's: of what was accepted."""
+    accepted: bool = False
+    """The sender's: an earlier offer was accepted, so that accepting is no progress any more."""
 
 
 def stapled(seat: Seat, staplings: dict[str, int]) -> tuple[int, ...]:
@@ -97,6 +99,11 @@ class Away(Value, frozen=True):
     def seat(self) -> Seat:
         """Where to close the channel."""
         return self.bond.seat
+
+    @property
+    def lasting(self) -> Bond:
+        """What of the bond outlives the loss of a data connection."""
+        return self.bond
 
     @property
     def until(self) -> float:
@@ -187,7 +194,7 @@ class Unsure(Ending, frozen=True):
 
 def lose(state: Any, event: LinkLost) -> Step:
     """Hang up every connection; ask the relay whether the channel lives."""
-    bond = replace(state.bond, until=event.until)
+    bond = replace(state.lasting, until=event.until)
     told = (Show(Waiting("the connection to come back")),) * event.tell
     asking = AskingWhy(bond, event.failure, event.again)
     return asking, (*hangs(state), *told, bond.seat.post(after=event.after))

@@ -230,8 +230,10 @@ def choose(state: AwaitingAccept, event: AcceptPart) -> Step:
 
 
 def _accepted(state: AwaitingAccept, connections: int) -> Bond:
-    """The bond with the accepted offer; a loss before it is made good."""
-    return replace(state.bond, tid=state.tid, connections=connections, verified=True, until=FOREVER)
+    """The bond with the accepted offer; the first time a loss before it is made good."""
+    bond = state.bond
+    until = bond.until if bond.accepted else FOREVER
+    return replace(bond, tid=state.tid, connections=connections, verified=True, until=until)
 
 
 def send(state: AwaitingAccept, event: AcceptWhole) -> Step:
@@ -249,7 +251,7 @@ def send_digests(state: AwaitingAccept, event: AcceptHeld) -> Step:
 
 def await_want(state: Digesting, _: DigestsOut) -> Step:
     """What does the recipient lack?"""
-    return AwaitingWant(state.bond, 0), ()
+    return AwaitingWant(state.bond, 0, first=True), ()
 
 
 def narrow(state: AwaitingWant, event: WantPart) -> Step:

@@ -5,6 +5,8 @@ Those around a lost data connection are in reconnect.py and sender_rejoin.py.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from croc_core.content import Totals
 from croc_core.errors import Failure
 from croc_core.handshake import Initiator, Session
@@ -12,7 +14,7 @@ from croc_core.many import Legged
 from croc_core.messages import Accept, PiecesEnd, Size, Want
 from croc_core.party import Ending, Seat
 from croc_core.party_io import Post
-from croc_core.reconnect import Linked
+from croc_core.reconnect import Bond, Linked
 from croc_core.values import Reason, Secret, Value
 
 # ---- states
@@ -92,11 +94,28 @@ class AwaitingAccept(Linked, frozen=True):
 class Digesting(Linked, frozen=True):
     """The digests of what the recipient holds are going out."""
 
+    @property
+    def lasting(self) -> Bond:
+        """Nobody knows what the recipient holds: all is offered, and compared, anew."""
+        return _again(self.bond)
+
 
 class AwaitingWant(Linked, frozen=True):
     """What the recipient lacks is awaited: so many bytes so far."""
 
     sum: int
+    first: bool = False
+    """Whether it is still comparing what it holds."""
+
+    @property
+    def lasting(self) -> Bond:
+        """See `Digesting.lasting`."""
+        return _again(self.bond) if self.first else self.bond
+
+
+def _again(bond: Bond) -> Bond:
+    """The bond without its offer; a loss is made good by an acceptance only once."""
+    return replace(bond, tid=b"", accepted=True)
 
 
 class Sending(Legged, frozen=True):

@@ -1,0 +1,60 @@
+"""A loss while it is being compared what the recipient holds: nothing of that is given up."""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from croc_core import party_io as p
+from croc_core import sender_states as ss
+from croc_core.content import Span
+from croc_core.messages import Accept, Held, Want
+from croc_core.party import LinkLost
+from croc_core.reconnect import AskingWhy, Greeting
+from croc_core.sender import TABLE
+from croc_core.values import Role
+from tests.test_party_rejoin import BOND, LOST, of_sender
+from tests.test_party_tables import HELLOS, TID
+
+OVER = LinkLost(LOST, until=1400.0, again=True)
+ACCEPT = Accept(TID, (Span(0, 1),), (0,), 1, (Held(0, 9),), more=False)
+
+
+def accepted() -> ss.Digesting:
+    waiting = ss.AwaitingAccept(structs.replace(BOND, until=1300.0), TID, (0, ()), held=True)
+    after, _ = TABLE.step(waiting, ss.AcceptHeld(ACCEPT, 1, bytes(32)))
+    assert isinstance(after, ss.Digesting)
+    return after
+
+
+def test_before_the_first_want_a_loss_ends_the_offer_and_another_is_made() -> None:
+    digesting = accepted()
+    comparing, _ = TABLE.step(digesting, ss.DigestsOut())
+    for state in (digesting, comparing):
+        asking, _ = TABLE.step(state, OVER)
+        assert isinstance(asking, AskingWhy)
+        assert asking.bond.tid == b""
+        greeting = Greeting(asking.bond, HELLOS[Role.SENDER], 1100.0)
+        again = of_sender(greeting, p.Greeted(0, HELLOS[Role.RECIPIENT]))
+        assert isinstance(again, ss.HelloGood), "an offer, which the recipient compares"
+
+
+def test_from_the_first_want_on_the_offer_is_gone_on_with() -> None:
+    waiting, _ = TABLE.step(accepted(), ss.DigestsOut())
+    sending, _ = TABLE.step(waiting, ss.WantWhole(Want(TID, (), more=False), 0, 1400.0))
+    asking, _ = TABLE.step(sending, OVER)
+    assert asking.bond.tid == TID
+    greeting = Greeting(asking.bond, HELLOS[Role.SENDER], 1100.0)
+    event = of_sender(greeting, p.Greeted(0, HELLOS[Role.RECIPIENT]))
+    wanted, _ = TABLE.step(greeting, event)
+    assert isinstance(wanted, ss.AwaitingWant)
+    asking, _ = TABLE.step(wanted, OVER)
+    assert asking.bond.tid == TID
+
+
+def test_only_the_first_acceptance_makes_a_loss_good() -> None:
+    digesting = accepted()
+    assert digesting.bond.until > 1e9
+    asking, _ = TABLE.step(digesting, OVER)
+    waiting = ss.AwaitingAccept(asking.bond, b"n" * 16, (0, ()), held=True)
+    after, _ = TABLE.step(waiting, ss.AcceptHeld(ACCEPT, 1, bytes(32)))
+    assert after.bond.until == 1400.0
