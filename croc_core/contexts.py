@@ -50,6 +50,9 @@ class RecipientContext:
     patience: Patience = Patience()
     streams: int = 1
     """Over how many data connections to be sent to, if the relay allows it."""
+    many_from: int = 0
+    """Fewer bytes than this come over one connection, and so does what has no size: dialling more
+    takes longer than it gains."""
     codecs: tuple[int, ...] = (Codec.RAW, Codec.ZEROS)
     """How pieces may be written."""
     max_entries: int = 2_000_000

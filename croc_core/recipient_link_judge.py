@@ -236,7 +236,8 @@ def deciding(context: RecipientContext, state: Deciding, event: Input, _: Moment
 
 
 def _agreed(context: RecipientContext, state: Deciding) -> Agreed | AgreedHeld:
-    count = connections(context.streams, state.seat)
+    few = (state.verdict.totals.bytes or 0) < context.many_from
+    count = 1 if few else connections(context.streams, state.seat)
     held = tuple(pair for pair in state.verdict.held if pair[1])
     accepts = _accepts(context, state.tid, state.verdict, held, count)
     return AgreedHeld(accepts, count, held) if held else Agreed(accepts, count)

@@ -54,6 +54,17 @@ def test_MANY_1_as_many_connections_as_both_want(sends: int, takes: int, count: 
     assert accept.message.connections == max(dials) + 1  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(("more", "count"), [(0, 4), (1, 1)])
+def test_few_bytes_and_what_has_no_size_come_over_one_connection(more: int, count: int) -> None:
+    size = sum(len(item.data) for item in ITEMS)
+    for items, expected in ((ITEMS, count), ((stream("s", b"y" * 5000),), 1)):
+        world = met(streams=3, takes={"streams": 3, "many_from": size + more}, items=items)
+        world.run()
+        whole(world)
+        (accept,) = spoken(world, "recipient", Accept)
+        assert accept.message.connections == expected  # type: ignore[attr-defined]
+
+
 def test_MANY_4_7_keys_of_their_own_and_a_loss_is_a_loss_of_all() -> None:
     world = several(items=BIG)
     world.run()
