@@ -245,6 +245,7 @@ class _Receiving:
         self._why = ""
         self._offers = self._verifiers = 0  # that have been shown
         self._listed = False
+        self._offered = False
         self.sink = self._sink()
 
     def _sink(self) -> Sink:
@@ -276,8 +277,8 @@ class _Receiving:
 
     def tell(self, event: Any) -> None:
         """Show *event*; ask where it is the offer."""
-        if isinstance(event, Failed) and event.code == Code.DECLINED and self._why:
-            event = msgspec.structs.replace(event, hint=self._why)
+        if isinstance(event, Failed) and event.code == Code.DECLINED:
+            event = self._explained(event)
         if isinstance(event, Failed) and not self._listed:
             self._tell_left_out()
         self._face.tell(event)
@@ -293,6 +294,16 @@ class _Receiving:
             self._verifiers += 1
             which = self._verifiers
             self._questions.compare(lambda same: inject(ComparedWords(same, which)))
+
+    def _explained(self, event: Failed) -> Failed:
+        """Return that the offer was declined, with what only this side of it knows."""
+        if self._why:
+            return msgspec.structs.replace(event, hint=self._why)
+        if self._options.stdout and not self._offered:
+            text = "Standard output takes one file, stream or text; a folder or more is offered."
+            hint = "Receive it into a folder: leave --stdout out, and let the sender send it again."
+            return msgspec.structs.replace(event, message=text, hint=hint)
+        return event
 
     def _show_offer(self) -> None:
         for line in [] if self._preview is None else self._preview.lines():
