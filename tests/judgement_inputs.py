@@ -91,7 +91,7 @@ def _state(**more: Any) -> p.Replied:
 def _joined(role: str, **more: Any) -> p.Replied:
     data = [{"kind": "ws", "port": 1}, *({"kind": "tcp", "port": n} for n in SEAT.ports)]
     body = {"protocol": 1, "channel": CHANNEL, "uuid": UUID, "role": role, "curve": "x25519",
-            "data": data, "expires": 600}  # fmt: skip
+            "data": data, "seq": 1}  # fmt: skip
     return p.Replied(200, json.dumps(body | more).encode())
 
 

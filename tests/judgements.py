@@ -204,7 +204,7 @@ def _long(data: bytes) -> str:
 
 
 def text(value: Any, *before: Any) -> str:
-    """A value in one line, long ones by a digest, without fields that are as they were *before*."""
+    """A value in one line, long ones by a digest, without fields that are as *before*, or usual."""
     match value:
         case enum.Enum():
             return str(value.name)
@@ -242,12 +242,21 @@ def _compound(value: Any, before: tuple[Any, ...]) -> str:
     if isinstance(value, Session):
         return f"session {_long(repr([text(getattr(value, n)) for n in names]).encode())}"
     fields = []
+    usual = _usual(type(value), names)
     for name in names:
         mine = getattr(value, name)
         known = [getattr(b, name) for b in before if hasattr(b, name)]
-        if mine not in known:
+        if mine not in (known or usual.get(name, [])):
             fields.append(f"{name}={text(mine, *known)}")
     return f"{type(value).__name__}({', '.join(fields)})"
+
+
+def _usual(kind: Any, names: tuple[str, ...]) -> dict[str, list[Any]]:
+    """What fields are unless they are given: not worth a word."""
+    given = getattr(kind, "__struct_defaults__", None)
+    if given is None:
+        return {name: [value] for name, value in kind._field_defaults.items()}
+    return {n: [v] for n, v in zip(reversed(names), reversed(given), strict=False)}
 
 
 def _context(role: Role, patience: Patience) -> Any:
