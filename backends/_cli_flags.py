@@ -40,7 +40,7 @@ LIMITS = tuple(name.replace("-", "_") for name in (*_TIMES, *_COUNTS))
 def _add_face(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="Write events as JSON lines on stdout.")
     parser.add_argument("--quiet", action="store_true", help="Say only what must be said.")
-    parser.add_argument("--plain", action="store_true", help="Show progress as plain lines.")
+    parser.add_argument("--plain", action="store_true", help="Show progress as plain sentences.")
 
 
 def _add_party(parser: argparse.ArgumentParser, relay: str, curve: str) -> None:
@@ -129,7 +129,9 @@ def _add_send(parser: argparse.ArgumentParser) -> None:
         help="A code of your own, CHANNEL-SECRET; it is better in CROC_CODE, which hides it "
         "(default: a fresh one).",
     )
-    parser.add_argument("--qr", action="store_true", help="Show the code as a QR code, too.")
+    parser.add_argument(
+        "--qr", action="store_true", help="Show as a QR code what the other side types."
+    )
     parser.add_argument("--clipboard", action="store_true", help="Copy the code to the clipboard.")
     parser.add_argument(
         "--exclude",

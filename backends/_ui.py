@@ -56,6 +56,10 @@ class Face:
         self._role = role
         self.folder = ""
         """Where what is received goes, as a person is told of it."""
+        self.keyboard = 0
+        """The descriptor at which a person's answers come."""
+        self.found = False
+        """Whether the other side finds the relay by itself, in the same network."""
         self._json = self.json = style.json
         self._plain = style.plain or os.environ.get("TERM") == "dumb"
         self._out = out or sys.stdout.buffer
@@ -224,12 +228,28 @@ class Face:
         self.note("")
         self.say(f"Code: {event.code}")
         urls = self._urls(event.relay)
-        line = "this" if len(urls) == 1 else "one of these"
         self.note("")
-        self.note(f"On the other computer type {line}, then the code:")
+        if self.found:
+            self.note("On another computer of this network type this, then the code:")
+            self.note(f"  {self._command} receive")
+            self.note("Where that finds nothing:")
+        else:
+            line = "this" if len(urls) == 1 else "one of these"
+            self.note(f"On the other computer type {line}, then the code:")
         for url in urls:
-            self.say(f"  {self._command} receive --relay {url}")
+            self.say(f"  {self._command} receive --relay {_typed(url)}")
         self.note("")
+
+    def typed(self, event: CodeReady) -> str:
+        """Return all that the other side types, code included, as one line for a POSIX shell.
+
+        The code goes by the environment, where other users of that computer do not see it.
+        """
+        import shlex  # few runs need it
+
+        urls = self._urls(event.relay)
+        relay = "" if self.found and len(urls) > 1 else f" --relay {_typed(urls[0])}"
+        return f"CROC_CODE={shlex.quote(event.code)} {self._command} receive{relay}"
 
     def _urls(self, relay: str) -> Sequence[str]:
         """Return the addresses at which the other side may find the relay."""
@@ -279,6 +299,11 @@ class Face:
             self._err.flush()
         except OSError:
             _forget(2)
+
+
+def _typed(url: str) -> str:
+    """Return *url* as any shell takes it: to some of them brackets mean names of files."""
+    return f'"{url}"' if "[" in url else url
 
 
 def _forget(number: int) -> None:

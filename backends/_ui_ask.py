@@ -13,28 +13,39 @@ from queue import SimpleQueue
 
 from backends._ui import Face
 
+_CONSOLE = "CONIN$" if sys.platform == "win32" else "/dev/tty"
 _YES = frozenset({"y", "yes"})
 _LIST = frozenset({"l", "list"})
 
 
-def can_ask(face: Face) -> bool:
-    """Say whether a person sits at the terminal and may be asked."""
-    return face.terminal and face.speaks and _is_terminal()
+def can_ask(face: Face, *, piped: bool = False) -> bool:
+    """Say whether a person sits at the terminal and may be asked.
+
+    With *piped* standard input is data, and the answers are typed at the process's terminal.
+    """
+    if not (face.terminal and face.speaks):
+        return False
+    if piped and not _is_terminal(0):
+        try:
+            face.keyboard = os.open(_CONSOLE, os.O_RDONLY)
+        except OSError:  # the process has none
+            return False
+    return _is_terminal(face.keyboard)
 
 
-def _is_terminal() -> bool:
+def _is_terminal(number: int) -> bool:
     try:
-        return os.isatty(0)
-    except (OSError, AttributeError):  # standard input is closed
+        return os.isatty(number)
+    except (OSError, AttributeError):  # it is closed
         return False
 
 
-def read_line() -> str | None:
-    """Read a line of standard input; None at its end."""
+def read_line(keyboard: int) -> str | None:
+    """Read a line from that descriptor; None at its end."""
     data = b""
     while not data.endswith(b"\n"):
         try:
-            part = os.read(0, 4096)
+            part = os.read(keyboard, 4096)
         except OSError:
             part = b""
         if not part:
@@ -48,7 +59,7 @@ def read_line() -> str | None:
 def ask_for(face: Face, question: str) -> str | None:
     """Ask once; "" where only Enter was pressed, None at the end of the input."""
     face.ask(question)
-    line = read_line()
+    line = read_line(face.keyboard)
     face.answered()
     return line
 

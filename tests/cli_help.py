@@ -92,14 +92,20 @@ class Shell:
         )
 
     def start(
-        self, arguments: list[str], terminal: bool, variables: dict[str, str], script: bool
+        self,
+        arguments: list[str],
+        terminal: bool,
+        variables: dict[str, str],
+        script: bool,
+        piped: bool = False,
     ) -> Run:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("CROC_", "COV", "PYTHON"))}
         master, slave = pty.openpty() if terminal else (None, None)
         self._open += [] if master is None else [master]
         process = subprocess.Popen(
             [sys.executable, *arguments],
-            stdin=subprocess.DEVNULL if slave is None else slave,
+            stdin=subprocess.PIPE if piped else subprocess.DEVNULL if slave is None else slave,
+            start_new_session=piped,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if slave is None else slave,
             cwd=self.folder,
@@ -109,6 +115,14 @@ class Shell:
             os.close(slave)
         self._started.append(process)
         return Run(process, master, script)
+
+    def at_terminal(self, *arguments: str, **variables: str) -> Run:
+        """Start a command whose terminal is that of its messages, and its standard input a pipe."""
+        adopt = (
+            "import os, sys; os.open(os.ttyname(2), os.O_RDWR); os.execv(sys.argv[1], sys.argv[1:])"
+        )
+        command = ["-c", adopt, sys.executable, "-m", "backends.asyncio", *arguments]
+        return self.start(command, True, variables, True, piped=True)
 
     def relay(self, *arguments: str) -> str:
         """Start a relay; return its URL."""

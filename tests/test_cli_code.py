@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,52 @@ from backends._ui_ask import unknown_words
 from croc_core.events import CodeReady
 
 
+def told(found: bool, urls: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> tuple[Face, str]:
+    """Return a sender's face with a relay of its own, and what it said of a code."""
+    err = io.StringIO()
+    face = Face("CMD", "send", Style(), io.BytesIO(), err)
+    face.found = found
+    monkeypatch.setattr(face, "_urls", lambda relay: urls)
+    face.tell(CODE)
+    return face, err.getvalue()
+
+
+CODE = CodeReady("abcd-one-two", "abcd", "http://h:1")
+ONE, TWO = ("http://192.0.2.7:1",), ("http://192.0.2.7:1", "http://[2001:db8::1]:1")
+
+
+@pytest.mark.parametrize("urls", [ONE, TWO])
+def test_what_the_other_side_types(monkeypatch: pytest.MonkeyPatch, urls: tuple[str, ...]) -> None:
+    lines = [f"  CMD receive --relay {url}" for url in urls[:1]]
+    lines += [f'  CMD receive --relay "{url}"' for url in urls[1:]]  # brackets are a pattern to zsh
+    for found in (False, True):
+        said = told(found, urls, monkeypatch)[1].splitlines()
+        assert [line for line in said if "--relay" in line] == lines
+        assert ("  CMD receive" in said) == found
+        assert not found or said.index("  CMD receive") < said.index(lines[0])
+
+
+@pytest.mark.parametrize(
+    ("found", "urls", "typed"),
+    [(False, ONE, " --relay http://192.0.2.7:1"), (False, TWO, " --relay http://192.0.2.7:1"),
+     (True, ONE, " --relay http://192.0.2.7:1"), (True, TWO, "")],
+)  # fmt: skip
+def test_what_is_scanned_is_all_that_is_typed(
+    monkeypatch: pytest.MonkeyPatch, found: bool, urls: tuple[str, ...], typed: str
+) -> None:
+    """Of several addresses nobody knows which one is right, and whoever scans is near."""
+    face, _ = told(found, urls, monkeypatch)
+    odd = CodeReady("abcd-it's;ls", "abcd", "")
+    assert shlex.split(face.typed(odd))[0] == "CROC_CODE=abcd-it's;ls"
+    assert face.typed(CODE) == f"CROC_CODE=abcd-one-two CMD receive{typed}"
+
+
 def test_a_qr_code_fits_the_screen() -> None:
     segno = pytest.importorskip("segno")
-    text = "7k2m-abandon-ability-able"
+    text = (
+        "CROC_CODE=7k2mabcd-abandon-ability-abstract python -m backends.asyncio receive "
+        "--relay http://[2001:db8:1111:2222:3333:4444:5555:6666]:65535"
+    )
     lines = qr(text)
     code = segno.make_qr(text, error="l")
     width = len(code.matrix) + 2 * BORDER

@@ -33,10 +33,12 @@ def sh(tmp_path: Path) -> Iterator[Shell]:
 
 
 def croc(backend: str, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+    """Start a command that has no terminal at all."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CROC_CONFIG": "", **variables}
     return subprocess.Popen(
         [sys.executable, "-m", f"backends.{backend}", *arguments],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+        start_new_session=True,
     )  # fmt: skip
 
 
@@ -85,8 +87,9 @@ def test_a_folder_is_no_stream(sh: Shell, tmp_path: Path) -> None:
     sender = sh.croc("send", "d", CROC_RELAY=url, CROC_CODE=code)
     sender.until("code")
     recipient = croc("asyncio", "receive", "--stdout", "--yes", CROC_RELAY=url, CROC_CODE=code)
-    out, _ = recipient.communicate(timeout=60)
+    out, err = recipient.communicate(timeout=60)
     assert (recipient.returncode, sender.end(), out) == (4, 4, b"")
+    assert err.endswith(b"leave --stdout out, and let the sender send it again.\n")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -135,6 +138,51 @@ def test_the_words_are_compared(sh: Shell, tmp_path: Path, answer: str) -> None:
     else:
         assert 0 not in (recipient.end(), sender.end())
         assert not (tmp_path / "in" / "f").exists()
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_who_sends_a_pipe_compares_words_at_the_terminal(
+    sh: Shell, tmp_path: Path, answer: str
+) -> None:
+    url, code = sh.relay(), "pipe-8jx-k2vq-0plr"
+    sender = sh.at_terminal("send", "-", "--verify", CROC_RELAY=url, CROC_CODE=code)
+    sender.see("Waiting for")
+    recipient = sh.croc("receive", "--yes", "--out", "in", CROC_RELAY=url, CROC_CODE=code)
+    assert sender.process.stdin is not None
+    sender.process.stdin.write(b"y\n" * 10)
+    sender.process.stdin.close()
+    sender.see("[y/N]")
+    sender.type(f"{answer}\n")
+    statuses = recipient.end(), sender.process.wait(30)
+    if answer == "y":
+        assert statuses == (0, 0)
+        assert (tmp_path / "in" / "stdin").read_bytes() == b"y\n" * 10
+    else:
+        assert 0 not in statuses
+        assert not (tmp_path / "in" / "stdin").exists()
+
+
+def test_with_stdout_the_question_goes_to_the_terminal(sh: Shell, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"the one file")
+    url, code = sh.relay(), "pipe-8jx-k2vq-0plr"
+    sender = sh.croc("send", "f", CROC_RELAY=url, CROC_CODE=code)
+    sender.until("code")
+    recipient = sh.croc("receive", "--stdout", terminal=True, json=False, CROC_RELAY=url)
+    recipient.see("The code")
+    recipient.type(f"{code}\n")
+    recipient.see("Accept? [y/N")
+    recipient.type("y\n")
+    recipient.see("Received 1 file")
+    assert (recipient.end(), sender.end()) == (0, 0)
+    assert recipient.out == b"the one file"
+
+
+def test_words_of_a_pipe_need_a_terminal() -> None:
+    """A terminal that only shows is not enough: nobody could answer there."""
+    with croc("asyncio", "send", "-", "--verify") as sender:
+        _, err = sender.communicate(timeout=30)
+    assert sender.returncode == 2
+    assert b"terminal" in err
 
 
 # ---- discovery

@@ -75,7 +75,7 @@ def _sit_down() -> None:
     """Take standard input for a terminal: the suite is the person there."""
     from backends import _cli_run
 
-    setattr(_cli_run, "can_ask", lambda face: True)  # noqa: B010 - not that module's own name
+    setattr(_cli_run, "can_ask", lambda face, piped=False: True)  # noqa: B010 - not that module's own name
 
 
 if __name__ == "__main__":
