@@ -56,10 +56,9 @@ def _host(result: Result) -> str:
     counts = "".join(
         f'<li class="{grade}"><b>{result.count(grade)}</b> {grade}</li>' for grade in Grade
     )
-    word = "keeps" if result.passed else "does not keep"
     parts = [
         f"\n<section><h2>{_safe(result.host)}</h2>",
-        f"<p>It {word} every requirement that was judged; {result.seconds:.1f} s.</p>",
+        f"<p>{_sentence(result)} All took {result.seconds:.1f} s.</p>",
         f'<div class="bar">{bar}</div><ul class="counts">{counts}</ul>',
     ]
     areas: dict[str, list[Verdict]] = {}
@@ -69,6 +68,22 @@ def _host(result: Result) -> str:
         parts.append(f"\n<h3>{_safe(area)}</h3>")
         parts += (_case(verdict) for verdict in verdicts)
     return "".join((*parts, "</section>"))
+
+
+def _sentence(result: Result) -> str:
+    """Say what is true of the whole."""
+    known = sum(bool(verdict.tolerated) for verdict in result.verdicts)
+    bad = sum(verdict.bad for verdict in result.verdicts)
+    soft = sum(
+        verdict.grade is Grade.NON_STRICT and not verdict.tolerated for verdict in result.verdicts
+    )
+    left = result.count(Grade.SKIPPED)
+    found = [f"{bad} failed"] * bool(bad)
+    found += [f"{known} failed and {'is' if known == 1 else 'are'} tolerated"] * bool(known)
+    found += [f"{soft} did not keep a SHOULD"] * bool(soft)
+    whole = "It keeps every requirement that was judged."
+    said = f"Of {len(result.verdicts)} cases {', '.join(found)}." if found else whole
+    return said + (f" {left} could not be judged here." if left else "")
 
 
 def _case(verdict: Verdict) -> str:

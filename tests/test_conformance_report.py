@@ -119,6 +119,9 @@ def test_html() -> None:
     assert "\u202e" not in report
     assert not re.search(r"(src|href)=", report), "the page needs nothing else"
     assert "first" in page.text
+    said = "Of 5 cases 1 failed, 1 failed and is tolerated, 1 did not keep a SHOULD."
+    assert f"{said} 1 could not be judged here." in page.text
+    assert page.text.count("It keeps every requirement that was judged. All took 0.5 s.") == 1
     assert "A relay MUST answer a protocol that it does not speak" in page.text
     assert report.count("<details open>") == 1, "only what fails the run is open"
 

@@ -375,7 +375,7 @@ class Stage:
             return
         conn.send(self.port_answer)
         if self.port_answer != b"OK\n":
-            conn.close()
+            conn.finish()  # what it says all the same is looked at
         self.links.append(Link(self, conn, line))
 
     def _turn_away(self, conn: Conn, answer: bytes) -> None:

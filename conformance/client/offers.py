@@ -226,7 +226,7 @@ def through_own_link(recipient: RecipientStage) -> None:
     recipient.begin()
     talk = recipient.opened()
     recipient.offer(talk, folder("sub"), file("sub/evil.txt", b"evil"))
-    _finish_if_accepted(recipient, talk, {1: b"evil"})
+    finish_if_accepted(recipient, talk, {1: b"evil"})
     expect(not list(target.iterdir()), "it wrote through a link of its own disk")
 
 
@@ -237,11 +237,11 @@ def through_sent_link(recipient: RecipientStage) -> None:
     recipient.begin()
     talk = recipient.opened()
     recipient.offer(talk, link("sub", str(target)), file("sub/evil.txt", b"evil"))
-    _finish_if_accepted(recipient, talk, {1: b"evil"})
+    finish_if_accepted(recipient, talk, {1: b"evil"})
     expect(not list(target.iterdir()), "it wrote through a link that was sent")
 
 
-def _finish_if_accepted(recipient: RecipientStage, talk: Talk, data: dict[int, bytes]) -> None:
+def finish_if_accepted(recipient: RecipientStage, talk: Talk, data: dict[int, bytes]) -> None:
     """Send what it chooses of *data*, by number, and let it end however it wants."""
     heard = talk.hear("its answer")
     if heard.kind == Accept.type:
@@ -261,7 +261,7 @@ def no_overwrite(recipient: RecipientStage) -> None:
     recipient.begin({"a.txt": b"mine"})
     talk = recipient.opened()
     recipient.offer(talk, file("a.txt", b"evil"))
-    _finish_if_accepted(recipient, talk, {0: b"evil"})
+    finish_if_accepted(recipient, talk, {0: b"evil"})
     expect((recipient.out / "a.txt").read_bytes() == b"mine", "a.txt was overwritten")
 
 
@@ -271,7 +271,7 @@ def no_setuid(recipient: RecipientStage) -> None:
     recipient.begin()
     talk = recipient.opened()
     recipient.offer(talk, file("a.sh", b"#!", mode=0o7777), folder("d"), file("d/x", b"", mode=-1))
-    _finish_if_accepted(recipient, talk, {0: b"#!"})
+    finish_if_accepted(recipient, talk, {0: b"#!"})
     for name in ("a.sh", "d", "d/x"):
         path = recipient.out / name
         if path.exists():
@@ -286,7 +286,7 @@ def harmless_names(recipient: RecipientStage) -> None:
     recipient.begin()
     talk = recipient.opened()
     recipient.offer(talk, file(EVIL.replace("/", ""), b"x"), file("good.txt", b"y"))
-    _finish_if_accepted(recipient, talk, {0: b"x", 1: b"y"})
+    finish_if_accepted(recipient, talk, {0: b"x", 1: b"y"})
     assert recipient.run is not None
     text = "".join(recipient.run.output()) + str(
         ["".join(map(str, event.values())) for event in recipient.events()]

@@ -164,7 +164,10 @@ def _port_answer(party: Party, answer: bytes, *codes: str) -> None:
     party.port_answer = answer
     party.begin()
     party.confirm()
+    party.link()
+    party.desk.staple(party.net.ports[1])
     party.fails(*codes)
+    expect(not any(link.conn.inbox for link in party.links), "it went on all the same")
 
 
 @both("port-nonsense", "PORT-14")
@@ -183,7 +186,6 @@ def port_endless(party: Party) -> None:
 def port_refusal(party: Party) -> None:
     """A refusal of a data port is no way in: it ends the run, or leads to another meeting."""
     _port_answer(party, b"ERR 403 channel_full\n", "relay_refused", "peer_left")
-    expect(not any(link.conn.inbox for link in party.links), "it sent bytes all the same")
 
 
 @both("port-version", "PORT-14", "VER-2")

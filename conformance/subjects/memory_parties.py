@@ -42,9 +42,7 @@ class MemoryRun:
         self._given = Given()
         self._host = net.network.host(f"{role} {len(net.network.hosts)}")
         self._asked = [one for one in environment.get("CROC_WITH", "").split(",") if one]
-        self._supported = all(
-            one in _KNOWN or re.fullmatch(r"(streams|most)=\d+", one) for one in self._asked
-        )
+        self._supported = all(map(_known, self._asked))
         if self._supported:
             self._start(role, environment)
 
@@ -177,6 +175,11 @@ class _Found:
         effects = self._node.handle(event, now)
         self._net.answers += [e.answer for e in effects if isinstance(e, io.Answer)]
         return tuple(e for e in effects if not isinstance(e, io.Answer))
+
+
+def _known(feature: str) -> bool:
+    """Say whether a case may ask for *feature*."""
+    return feature in _KNOWN or re.fullmatch(r"(streams|most)=\d+", feature) is not None
 
 
 def _quiet(_: str) -> None:
