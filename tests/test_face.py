@@ -14,9 +14,10 @@ import pytest
 from backends._face import Steered
 from backends._session import Session
 from croc_core.errors import LocalFileError, TransferError
-from croc_core.events import Event, Note, OfferSeen, Text, Verifier
+from croc_core.events import Event, Note, OfferSeen, Progress, Text, Verifier
 from croc_core.party_io import ComparedWords, Decided
 from tests.aio import leftovers
+from tests.proxies import NAME, proxy_server
 from tests.runs import SOON, Answer, RelayRun, Run, nothing
 
 HOST = "127.0.0.1"
@@ -26,17 +27,17 @@ DATA = os.urandom(3 << 20)
 class World:
     def __init__(self, backend: str, out: pathlib.Path) -> None:
         self.backend = backend
-        self.relay = RelayRun(HOST)
+        self.relay = RelayRun(HOST, data_ports=3)
         self.out = out
         self.url = f"http://{HOST}:{self.relay.ports[0]}"
 
     def send(self, begin: str, *what: Any, answer: Answer = nothing, **options: Any) -> Run:
-        return Run(self.backend, begin, what, answer, relay=self.url, **options)
+        return Run(self.backend, begin, what, answer, **{"relay": self.url} | options)
 
     def receive(self, run: Run, *into: Any, answer: Answer = nothing, **options: Any) -> Run:
         what = (run.code.get(timeout=SOON), *into)
-        options = {"out": str(self.out), "yes": True} | options
-        return Run(self.backend, "receive", what, answer, relay=self.url, **options)
+        options = {"relay": self.url, "out": str(self.out), "yes": True} | options
+        return Run(self.backend, "receive", what, answer, **options)
 
 
 @pytest.fixture(params=["asyncio", "threading"])
@@ -145,3 +146,98 @@ def test_an_answer_is_to_the_question_that_the_owner_has_seen() -> None:
     run.confirm_words()
     assert told[1:] == [Decided(True, 1), Decided(False, 2), ComparedWords(True, 1)]
     assert told[0] == ComparedWords(False, 0), "nobody was there to compare"
+
+
+def agree(event: Event, transfer: Any) -> None:
+    if isinstance(event, Verifier):
+        transfer.confirm_words()
+
+
+def test_words_are_compared_on_both_sides(world: World) -> None:
+    sending = world.send("send_text", "x", answer=agree, verify=True)
+    receiving = world.receive(sending, answer=agree, verify=True)
+    sending.end()
+    receiving.end()
+    shown = [[e for e in run.events if isinstance(e, Verifier)] for run in (sending, receiving)]
+    assert shown[0] == shown[1]
+    assert [len(event.words.split()) for event in shown[0]] == [4]
+    assert shown[0][0].ask
+
+
+@pytest.mark.parametrize("kind", ["socks5", "http"])
+def test_both_sides_go_through_a_proxy(world: World, tmp_path: pathlib.Path, kind: str) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(DATA)
+    with proxy_server() as proxy:
+        # A name that the proxy alone can look up.
+        way: dict[str, Any] = {"relay": f"http://{NAME}:{world.relay.ports[0]}",
+               "proxy": f"{kind}://{HOST}:{proxy.port}"}  # fmt: skip
+        sending = world.send("send", path, **way)
+        receiving = world.receive(sending, **way)
+        assert sending.end().bytes == receiving.end().bytes == len(DATA)
+        assert {host for host, _ in proxy.asked} == {NAME}
+        assert {port for _, port in proxy.asked} == set(world.relay.ports[:2])
+    assert (world.out / "a.bin").read_bytes() == DATA
+
+
+def test_the_sender_is_found(world: World, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(DATA)
+    sending = world.send("send", path, relay=None, host=HOST)
+    receiving = world.receive(sending, relay=None)
+    assert sending.end().bytes == receiving.end().bytes == len(DATA)
+    assert (world.out / "a.bin").read_bytes() == DATA
+
+
+def test_without_discovery_a_recipient_needs_a_relay(world: World) -> None:
+    run = Run(world.backend, "receive", ("abcd-one-two",), nothing, discovery=False)
+    with pytest.raises(ValueError, match="relay"):
+        run.end()
+
+
+def test_what_patterns_match_stays_here(world: World, tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "d"
+    folder.mkdir()
+    for name in ("a.o", "b.c", "c.log"):
+        (folder / name).write_text(name)
+    (folder / ".gitignore").write_text("*.log\n")
+    sending = world.send("send", folder, exclude=("*.o",), gitignore=True)
+    receiving = world.receive(sending)
+    sending.end()
+    receiving.end()
+    assert sorted(os.listdir(world.out / "d")) == [".gitignore", "b.c"]
+
+
+@pytest.mark.parametrize("slow", ["send", "receive"])
+def test_a_throttle_holds_on_either_side(world: World, tmp_path: pathlib.Path, slow: str) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(DATA)
+    rate: dict[str, Any] = {"throttle": 4_000_000}
+    free: dict[str, Any] = {}
+    sending = world.send("send", path, **(rate if slow == "send" else free))
+    receiving = world.receive(sending, **(rate if slow == "receive" else free))
+    sending.end()
+    # It may be ahead by what a fraction of a second brings, and never by more.
+    assert receiving.end().seconds > len(DATA) / 4_000_000 / 2
+    names = {e.name for e in receiving.events if isinstance(e, Progress)}
+    assert "a.bin" in names
+    assert names <= {"a.bin", None}
+
+
+def test_several_streams_carry_one_file(world: World, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "a.bin"
+    data = os.urandom(1 << 20) * 40
+    path.write_bytes(data)
+    seen: set[int] = set()
+
+    def look(event: Event, transfer: Any) -> None:
+        if isinstance(event, Progress):
+            seen.add(len(transfer._session.node._links))
+
+    both: dict[str, Any] = {"streams": 2, "throttle": 40_000_000}
+    sending = world.send("send", path, answer=look, **both)
+    receiving = world.receive(sending, **both)
+    sending.end()
+    receiving.end()
+    assert max(seen) == 3  # and one for the messages
+    assert (world.out / "a.bin").read_bytes() == data

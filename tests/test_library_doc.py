@@ -7,11 +7,12 @@ import io
 import os
 import pathlib
 import re
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
-from backends._options import RelayOptions
+from backends._options import Options, RelayOptions
 from backends._session import relaying
 from backends.asyncio._loop import Loop
 from croc_core.errors import Code, TransferError
@@ -82,6 +83,34 @@ def test_doc_deliver_and_fetch(
             assert (received.files, received.bytes) == (sent.files, sent.bytes) == (1, len(CONTENT))
             assert received.paths == ("photo.jpg",)
             assert (world.out / "photo.jpg").read_bytes() == CONTENT
+
+    asyncio.run(run())
+
+
+def test_doc_every_option_is_told() -> None:
+    rows = TEXT.partition("| option | means |")[2].partition("\n\n")[0]
+    told = re.findall(r"`(\w+)`", "\n".join(row.split("|")[1] for row in rows.splitlines() if row))
+    # The first two have methods in their place; how long to be patient is for tests.
+    unsaid = {"text", "stdout", "patience"}
+    assert sorted(told) == sorted({field.name for field in fields(Options)} - unsaid)
+
+
+def test_doc_what_is_kept_back(
+    example: dict[str, Any], tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "src"
+    folder.mkdir()
+    for name in ("a.c", "my.key", "a.o"):
+        (folder / name).write_text(name)
+    (folder / ".gitignore").write_text("*.o\n")
+
+    async def run() -> None:
+        async with World(tmp_path) as world:
+            sending = asyncio.create_task(example["deliver_source"](world.relay, folder))
+            code = await printed(capsys)
+            await asyncio.wait_for(example["fetch"](world.relay, code, world.out), 20)
+            await asyncio.wait_for(sending, 20)
+            assert sorted(os.listdir(world.out / "src")) == [".gitignore", "a.c"]
 
     asyncio.run(run())
 
