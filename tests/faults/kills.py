@@ -123,9 +123,11 @@ class Pair(contextlib.AbstractContextManager["Pair"]):
         code = self.sender.until("code")
         return None if code is None else str(code["code"])
 
-    def receive(self, code: str, out: Path, *flags: object, **more: Any) -> Process:
+    def receive(
+        self, code: str, out: Path, *flags: object, existing: str = "--skip", **more: Any
+    ) -> Process:
         """Start a recipient."""
-        arguments = ("receive", "--yes", "--skip", "--relay", self.place.url, "--out", out, *flags)
+        arguments = ("receive", "--yes", existing, "--relay", self.place.url, "--out", out, *flags)
         self.recipient = self._start(self._recipients, *arguments, CROC_CODE=code, **more)
         return self.recipient
 

@@ -67,7 +67,6 @@ class Meeting:
         longest: float = LONG,
         sender: dict[str, Any] | None = None,
         recipient: dict[str, Any] | None = None,
-        flags: tuple[object, ...] = (),
         slow: tuple[object, ...] = ("--throttle", "25M"),
     ) -> tuple[int | None, int | None]:
         """Run it; return both statuses, having noted whatever is wrong in any case."""
@@ -82,7 +81,7 @@ class Meeting:
                 pair.sender.ended(SLACK)
                 other.faults += pair.sender.faults()
                 return pair.sender.status, None
-            pair.receive(code, self.out, *common, *flags, **(recipient or {}))
+            pair.receive(code, self.out, *common, **(recipient or {}))
             one, two = pair.both()
             if act is not None:
                 tap.at(int(share * sum(map(len, self.sent.values()))), lambda: act(one, two))
@@ -222,7 +221,7 @@ def source_changes(place: Place, chance: random.Random) -> Other:
     other.faults += came.faults
     if ends != (0, 0):
         meeting.sent = new
-        ends = meeting.run(other, flags=("--overwrite",))
+        ends = meeting.run(other, recipient={"existing": "--overwrite"})
         other.expect(ends == (0, 0), f"{how}, sent again: {ends}")
         # A file that was whole before its source was removed is the recipient's.
         left = {name for name in trees.files(out) if name.rpartition("/")[2] == late.name}
