@@ -257,7 +257,7 @@ RELAYS = (
     Broken(
         "mapped addresses are IPv6",
         "address-mapped-is-ipv4",
-        {"backends._relay_node.address_of": ways.mapped_stays},
+        {"backends._peers.address_of": ways.mapped_stays},
     ),
     Broken(
         "a line comes in one piece", "port-any-split", {LINKS + "parse_line": ways.is_first_read}

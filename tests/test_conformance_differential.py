@@ -48,6 +48,20 @@ SCRIPTS = (
     "sender-keeps-to-choice",
     "recipient-unknown-channel",
     "sender-unreachable",
+    "recipient-wants-rest",
+    "sender-rejoins",
+    "recipient-rejoins",
+    "recipient-many",
+    "recipient-many-control",
+    "recipient-digests-order",
+    "recipient-resumes",
+    "sender-want-beyond",
+    "recipient-zstd",
+    "recipient-zstd-longer",
+    "sender-verify",
+    "recipient-verify-differs",
+    "sender-stream",
+    "recipient-finds-two",
 )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from conformance.client._stage import Stage
 
-_VOLATILE = {"seconds", "rate", "eta", "relay", "url"}
+_VOLATILE = {"seconds", "rate", "eta", "relay", "url", "words"}
 _POLL = {"channel", "uuid", "since", "wait"}
 _ADDRESS = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?")
 

@@ -48,10 +48,11 @@ class Member:
         return good(self.post())
 
     def wait(self, since: int | None = None, wait: float = 25) -> Web:
-        """Send a request that the relay holds, and make sure that the relay has it."""
+        """Send a request that the relay holds, and let it be taken before what comes next."""
         more = {} if since is None else {"since": since}
         web = self.relay.web(self.local)
         web.write("/channel", self.fields(wait=wait, **more))
+        self.relay.settle()
         return web
 
     def line(self) -> bytes:
@@ -149,6 +150,15 @@ class RelayUnderTest:
         web.pipe.close()
         self._pipes.remove(web.pipe)
         return reply
+
+    def settle(self) -> None:
+        """Let the relay take what was sent on other connections.
+
+        Nothing says in which order a relay looks at its connections; it has the time of two whole
+        exchanges on new ones to look at all that came before.
+        """
+        for _ in range(2):
+            self.post("/nowhere")
 
     def fresh_name(self) -> str:
         """A name that no other channel has."""

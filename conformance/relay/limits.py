@@ -81,7 +81,7 @@ def waiting_links(relay: RelayUnderTest) -> None:
     with contextlib.suppress(ConnectionError):
         while len(links) < MOST_LINKS and not refused:
             links += (relay.data(port) for _ in range(64))
-            relay.post("/nowhere")  # the relay has seen them all
+            relay.settle()
             # A relay may refuse the newest, or let go the oldest for it.
             refused = [link for link in (links[0], *links[-64:]) if not link.quiet()]
     expect(refused, f"{len(links)} connections that say nothing were all let in")

@@ -274,7 +274,7 @@ def stapled_stays(relay: RelayUnderTest) -> None:
     expect(good(web.read())["stapled"] is True, "the wait did not end with the stapling")
     for link in (a, b):
         link.pipe.close()
-    relay.post("/nowhere")
+    relay.settle()
     state = sender.look()
     expect(state["stapled"] is True and state["staplings"] == {str(sender.ports[0]): 1},
            f"after its end it is {state}")  # fmt: skip

@@ -11,7 +11,6 @@ def ends_with_change(relay: RelayUnderTest) -> None:
     """A wait ends with the first change after `since`, and shows it."""
     sender, recipient = relay.pair("offered")
     web = sender.wait(sender.look()["seq"])
-    sender.relay.post("/nowhere")
     expect(web.pipe.quiet(), "it was answered before anything changed")
     good(recipient.post(y=Y, hh_k=HH_K))
     state = good(web.read())
@@ -43,8 +42,7 @@ def runs_out(relay: RelayUnderTest) -> None:
     """A wait in which nothing changes ends with 200 and the same seq, and not before its time."""
     sender, _ = relay.pair("offered")
     before = sender.look()
-    web = sender.wait(before["seq"], wait=1)
-    relay.post("/nowhere")
+    web = sender.wait(before["seq"], wait=3)
     expect(web.pipe.quiet(), "it was answered at once")
     state = good(web.read())
     expect(state == before, f"{before} became {state}")
@@ -88,7 +86,7 @@ def action_first(relay: RelayUnderTest) -> None:
     expect(web.pipe.quiet(), "it was answered before anything changed")
     released.write("/channel", sender.fields(x=X, wait=25))
     expect(good(web.read())["x"] == X, "the newer wait releases the older with x")
-    relay.post("/nowhere")
+    relay.settle()
     expect(released.pipe.quiet(), "its own change, in a wait without `since`, released it")
     good(recipient.post(y=Y, hh_k=HH_K))
     expect(good(released.read())["y"] == Y, "it does not show the change")
@@ -133,7 +131,6 @@ def for_x_only(relay: RelayUnderTest) -> None:
     """A recipient's wait before x ends with x, whatever `since` says."""
     sender, recipient = relay.pair()
     web = recipient.wait(0)
-    relay.post("/nowhere")
     expect(web.pipe.quiet(), "it was answered before x, with an old `since`")
     good(sender.post(x=X))
     expect(good(web.read())["x"] == X, "it does not show x")
