@@ -19,6 +19,7 @@ from croc_core.handshake import (
     respond,
     start,
 )
+from croc_core.heads import CapsA, CapsB, HeadA, HeadB, encode_head, framed
 from croc_core.messages import (
     Accept,
     Continue,
@@ -66,6 +67,11 @@ TOTALS = Totals(2, 1, 5)
 VERDICT = Verdict((Span(0, 2),), TOTALS, (), 1, (), 2)
 HOLDING = VERDICT._replace(held=((0, 5), (1, 0)))
 ARRIVED = Arrived(2, 1, 5, ("a", "b"))
+NEWER = framed(encode_head(HeadB(2, "x25519", CapsB(2, "aes256gcm", False))), bytes(32))
+NEWER_X = framed(
+    encode_head(HeadA(2, "x25519", bytes(32), bytes(32), CapsA(2, ("aes256gcm",), False))),
+    bytes(32),
+)
 BEFORE = Failure(Code.PEER_LEFT, Party.PEER, "What it was before.", "Do it.")
 ENTRIES = (Entry(Kind.FILE, "a", 5, {}), Entry(Kind.DIRECTORY, "b", 0, {}))
 STREAM = (Entry(Kind.STREAM, "s", None, {}),)
@@ -111,6 +117,8 @@ def _replies(role: Role) -> Iterator[tuple[str, p.Input]]:
     yield "state with a y that is none", _state(y="AAAA")
     yield "state with an x that is none", _state(x="AAAA")
     yield "state with a wrong H(k)", _state(h_k=RESPONDER.hh_k)
+    yield "state with an answer of another version", _state(y=NEWER)
+    yield "state with an x of another version", _state(x=NEWER_X)
     yield "state, stapled", _state(stapled=True, staplings={})
     yield "state, stapled once more", _state(stapled=True, staplings={"9010": 9, "9012": 9})
     again = rejoin_channel(SESSION, 3)
@@ -202,7 +210,7 @@ MESSAGES: dict[str, tuple[Message, bool]] = {
 def _lines() -> Iterator[tuple[str, p.Input]]:
     for i in (0, 1, 2):
         yield f"{i} taken", p.Identified(i, b"OK\n")
-        for status in (403, 404, 408, 409, 410, 426, 429, 503):
+        for status in (403, 404, 408, 409, 410, 418, 426, 429, 503):
             yield f"{i} ERR {status}", p.Identified(i, f"ERR {status} busy\n".encode())
     yield "0 ERR 409 occupied", p.Identified(0, b"ERR 409 occupied\n")
     yield "0 nothing", p.Identified(0, b"")

@@ -157,6 +157,7 @@ def recipient_states() -> Iterator[tuple[str, Any]]:
     yield "", rs.AwaitingX(SEAT, "x25519", 5)
     yield "p256", rs.AwaitingX(SEAT, "p256", 5)
     yield "p224", rs.AwaitingX(SEAT, "p224", 5)
+    yield "unheard of", rs.AwaitingX(SEAT, "p192", 5)
     yield "", rs.Answering(SEAT, RESPONDER)
     yield "", rs.AwaitingProof(SEAT, SESSION, 5)
     yield from _shared(Role.RECIPIENT)

@@ -11,18 +11,22 @@ from typing import Any
 
 import pytest
 
-from croc_core import codes, heads, identify, messages, pake, wire
+from croc_core import codes, heads, identify, messages, pake, recipient_judge, sender_judge, wire
 from croc_core import handshake as hs
+from croc_core.content import Arrived, Totals
 from croc_core.encoding import b64url_decode, b64url_encode, lv_cat, lv_split
 from croc_core.errors import CrocError, LocalProtocolError, Party, RemoteProtocolError
 from croc_core.incoming import Reader
 from croc_core.messages import Decline
 from croc_core.pake.cpace import Abort
 from croc_core.parser import Parser
+from croc_core.party_io import Woke
+from croc_core.recipient_states import Done as Received
 from croc_core.relay_io import Asked, LinkOpened, LinkReceived
 from croc_core.seal import MAX_PLAIN
+from croc_core.sender_states import Done as Sent
 from croc_core.table import Table, row
-from croc_core.values import Role
+from croc_core.values import Moment, Role
 from tests.memory_files import MemorySink
 from tests.record_help import pair
 from tests.relay_desk import A, Desk
@@ -208,6 +212,10 @@ SAID: list[tuple[Callable[[], Any], Any, str]] = [
     (partial(messages.check_head, 0, 0), PEER, "unknown message type 0"),
     (Reader().take, LOCAL, "nothing is ready"),
     (partial(Reader().allow_pieces, MemorySink()), LOCAL, "pieces before the keys"),
+    (partial(sender_judge.interpret, None, Sent(Totals(0, 0, 0)), Woke(), Moment(0.0, 0)),  # type: ignore[arg-type]
+     LOCAL, "the run is over"),
+    (partial(recipient_judge.interpret, None, Received(Arrived(0, 0, 0, ())), Woke(),  # type: ignore[arg-type]
+             Moment(0.0, 0)), LOCAL, "the run is over"),
     (answered_without_end, RELAY, "the relay's data port makes no sense"),
 ]  # fmt: skip
 
