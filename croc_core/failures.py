@@ -11,8 +11,19 @@ from croc_core.values import Reason
 NEW_CODE = "The code is used up: start again with a new one."
 
 
+_HERE: dict[str, str] = {
+    "your decision": "Decide sooner, or use --yes.",
+    "your comparison of the words": "Compare them sooner, with both people at hand.",
+    "the files here": "Look after the disk.",
+}
+"""What is waited for on this side, and what to do about it."""
+
+
 def timed_out(what: str, *, burnt: bool = False) -> Failure:
     """Nothing came in time; *what* was waited for."""
+    if what in _HERE:
+        hint = f"{_HERE[what]} {NEW_CODE}"
+        return Failure(Code.TIMEOUT, Party.LOCAL, f"Gave up waiting for {what}.", hint)
     hint = NEW_CODE if burnt else "Check the network on both sides and try again."
     return Failure(Code.TIMEOUT, Party.PEER, f"Gave up waiting for {what}.", hint)
 

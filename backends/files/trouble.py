@@ -26,13 +26,15 @@ _CAUSES: dict[int, tuple[str, str]] = {
     ),
     errno.EISDIR: ("a folder has that name", "Move it away, or choose another folder."),
     errno.EMFILE: ("too many files are open", "Raise the limit (ulimit -n)."),
+    errno.ENFILE: ("too many files are open on this computer", "Close other programs."),
+    errno.ENAMETOOLONG: ("the name is too long for this disk", "Use a shorter one."),
     errno.EIO: ("the disk reports an error", "Look after the disk."),
 }
 
 
 def local_error(error: OSError, doing: str, name: str | bytes) -> LocalFileError:
     """Return the error to raise where *doing* ("read", "write") the file *name* failed."""
-    cause, hint = _CAUSES.get(error.errno or 0, ("", ""))
+    cause, hint = _CAUSES.get(error.errno or 0, ("", "Look after the file and its disk."))
     if not cause:
         cause = os.strerror(error.errno) if error.errno else "the system refuses"
     return LocalFileError(f'Cannot {doing} "{show(name)}": {cause}.', hint)
