@@ -21,6 +21,8 @@ from tests.mutants.run import SURVIVED, TIMED_OUT, UNTRIED, Job, Verdict, cold, 
 
 WARM_BUDGET = 20.0
 """Seconds of tests for one mutant, at most."""
+EARLY_BUDGET = 2.0
+"""The same where the function runs at the import of the tests, so that survivors go on below."""
 NEAR = 0.3
 """A test that takes longer, in seconds, is not asked first because of its name."""
 COLD = ((1, 6.0), (4, 9.0), (99, 15.0))
@@ -125,12 +127,15 @@ class Run:
         def jobs() -> Iterator[Job]:
             for mutant in bodies:
                 source = self._sources[mutant.file]
-                yield Job(mutant, self._chooser.choose(mutant, source, WARM_BUDGET))
+                budget = EARLY_BUDGET if early(mutant) else WARM_BUDGET
+                yield Job(mutant, self._chooser.choose(mutant, source, budget))
+
+        def early(mutant: Mutant) -> bool:
+            return self._pool.is_early(mutant.file, *mutant.span)
 
         def tell(job: Job, verdict: Verdict) -> None:
             self._tell(job, verdict)
-            early = self._pool.is_early(job.mutant.file, *job.mutant.span)
-            if verdict.what != UNTRIED and not (verdict.what == SURVIVED and early):
+            if verdict.what != UNTRIED and not (verdict.what == SURVIVED and early(job.mutant)):
                 self._results.add(job.mutant, verdict)
 
         files = sorted({name.partition("::")[0] for name in self._pool.seconds})
