@@ -97,6 +97,12 @@ def load(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Whole transfers whose processes are killed, and other faults; `-- --runs 300` for more."""
+    python(session, "tests.faults", *(session.posargs or ("--runs", "40", "--others", "2")))
+
+
+@nox.session
 def audit(session: nox.Session) -> None:
     """Rules of security over the source, known holes in what is installed; `-- --strict`."""
     python(session, "ruff", "check", "--select", "S", "--ignore", "S101", *PLACES)
