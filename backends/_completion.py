@@ -6,6 +6,9 @@ import argparse
 from collections.abc import Iterator
 from typing import NamedTuple
 
+_FILES = ("PATH", "FILE", "FOLDER")
+"""What the parser calls a file or a folder."""
+
 
 class Flag(NamedTuple):
     """A flag of a command."""
@@ -13,6 +16,8 @@ class Flag(NamedTuple):
     name: str
     takes: bool
     """Whether a value follows."""
+    files: bool
+    """Whether that is a file or a folder."""
     what: str
 
 
@@ -40,10 +45,11 @@ def _command(name: str, parser: argparse.ArgumentParser) -> Command:
     for action in parser._actions:
         if action.option_strings:
             what = (action.help or "").partition(" (")[0].partition(". ")[0].rstrip(".")
-            flags.append(Flag(action.option_strings[-1], action.nargs != 0, what))
+            files_follow = action.metavar in _FILES
+            flags.append(Flag(action.option_strings[-1], action.nargs != 0, files_follow, what))
         else:
             words = tuple(action.choices or ())
-            files = action.metavar in ("PATH", "FILE")
+            files = action.metavar in _FILES
     return Command(name, parser.description or "", tuple(flags), words, files)
 
 
@@ -56,13 +62,16 @@ def script(shell: str, program: str, parser: argparse.ArgumentParser) -> str:
 def _bash(program: str, known: list[Command]) -> str:
     cases = []
     for command in known:
-        valued = "|".join(flag.name for flag in command.flags if flag.takes)
+        named = "|".join(flag.name for flag in command.flags if flag.files)
+        other = "|".join(flag.name for flag in command.flags if flag.takes and not flag.files)
         words = " ".join((*(flag.name for flag in command.flags), *command.words))
         files = 'COMPREPLY+=($(compgen -f -- "$cur"))' if command.files else ":"
         cases.append(
             f"    {command.name})\n"
-            f'      case $prev in {valued or "--"}) COMPREPLY=($(compgen -f -- "$cur")); return;;'
-            " esac\n"
+            "      case $prev in\n"
+            f'        {named or "--"}) COMPREPLY=($(compgen -f -- "$cur")); return;;\n'
+            f"        {other or '--'}) return;;\n"
+            "      esac\n"
             f"      COMPREPLY=($(compgen -W '{words}' -- \"$cur\"))\n"
             f"      [[ $cur == -* ]] || {files};;\n"
         )
@@ -87,7 +96,11 @@ def _zsh(program: str, known: list[Command]) -> str:
     cases = []
     for command in known:
         lines = [
-            _quoted(f"{flag.name}[{_no_bracket(flag.what)}]" + (":value:_files" * flag.takes))
+            _quoted(
+                f"{flag.name}[{_no_bracket(flag.what)}]"
+                + (":value:" * flag.takes)
+                + ("_files" * flag.files)
+            )
             for flag in command.flags
         ]
         if command.words:
@@ -108,7 +121,9 @@ def _zsh(program: str, known: list[Command]) -> str:
         "  shift words; (( CURRENT-- ))\n"
         "  case $name in\n" + "".join(cases) + "  esac\n"
         "}\n"
-        f"compdef {function} {program}\n"
+        # A file of zsh's own folders is the function when it is called for the first time.
+        f'if [[ $funcstack[1] == {function} ]]; then {function} "$@"; '
+        f"else compdef {function} {program}; fi\n"
     )
 
 
@@ -126,7 +141,7 @@ def _fish(program: str, known: list[Command]) -> str:
         if command.words:
             lines.append(f"{start} -a {_quoted(' '.join(command.words))}")
         for flag in command.flags:
-            takes = " -r -F" if flag.takes else ""
+            takes = " -r -F" if flag.files else " -x" if flag.takes else ""
             lines.append(f"{start} -l {flag.name.strip('-')}{takes} -d {_quoted(flag.what)}")
     return "\n".join(lines) + "\n"
 
