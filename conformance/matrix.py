@@ -132,7 +132,10 @@ class Table:
 
 def _sound(table: Table, files: Mapping[str, bytes], **environment: str) -> None:
     sender, code = table.send(files, **environment)
-    recipient = table.receive(code)
+    _whole(table, sender, table.receive(code), files)
+
+
+def _whole(table: Table, sender: WarmRun, recipient: WarmRun, files: Mapping[str, bytes]) -> None:
     statuses = table.ends(sender), table.ends(recipient)
     expect(statuses == (0, 0), f"they ended with {statuses}: {recipient.output()}")
     wanted = {f"outgoing/{name}": data for name, data in files.items()}
@@ -143,6 +146,14 @@ def _sound(table: Table, files: Mapping[str, bytes], **environment: str) -> None
 def folder(table: Table) -> None:
     """A folder arrives whole."""
     _sound(table, _TREE)
+
+
+def several(table: Table) -> None:
+    """A folder arrives whole over several connections."""
+    files = {**_TREE, "large.bin": os.urandom(20_000_000)}
+    sender, code = table.send(files, CROC_WITH="streams=2")
+    recipient = table.receive(code, CROC_WITH="streams=2")
+    _whole(table, sender, recipient, files)
 
 
 def other_curve(table: Table) -> None:
@@ -170,7 +181,7 @@ def declined(table: Table) -> None:
     expect(tree(table.out) == {"outgoing/a.txt": b"old"}, "the file was touched")
 
 
-SCENARIOS: tuple[Play, ...] = (folder, other_curve, wrong_code, declined)
+SCENARIOS: tuple[Play, ...] = (folder, several, other_curve, wrong_code, declined)
 
 
 def meetings(pattern: str = "*") -> Iterator[Meeting]:
@@ -220,7 +231,7 @@ def _relay(name: str, folder: Path) -> Iterator[str]:
         raise ValueError(f"there is no backend {name}")
     path = folder / f"{name}.err"
     with path.open("wb") as errors:
-        flags = ["--json", "--host", "127.0.0.1", "--port", "0", "--data-ports", "0,0"]
+        flags = ["--json", "--host", "127.0.0.1", "--port", "0", "--data-ports", "0,0,0"]
         process = Process([*command, *flags], errors.fileno(), path)
         try:
             yield str(process.listening()["url"])

@@ -13,7 +13,7 @@ from conformance.client._meet import LARGE, again, further, legs, shares
 from conformance.client._roles import Offer, Party, RecipientStage, SenderStage, file
 from conformance.client._talk import Piece, Talk, greet, piece, subjects_hello
 from croc_core.handshake import HELLO_LENGTH, hello
-from croc_core.messages import Continue, Open, PiecesEnd, Range, Want
+from croc_core.messages import Continue, Open, PiecesEnd, Range, Receipt, Want
 from croc_core.values import Role
 
 Play = Callable[[RecipientStage, Talk], None]
@@ -257,6 +257,51 @@ def _early_end(recipient: RecipientStage, talk: Talk) -> None:
     for leg in found.values():
         _leave(leg)
     recipient.end(talk, 3, TOTAL)
+
+
+def _false_peer(slug: str, title: str, *rules: str, hello_of: Callable[[int], bytes]) -> None:
+    """Enter a case whose liar is at the further connections of a sender: no piece goes there."""
+
+    def judge(sender: SenderStage) -> None:
+        talk, _ = _sending(sender)
+        found = further(sender, 2)
+        for link in found:
+            number = link.conn.listener - 1
+            sender.desk.staple(sender.net.ports[number + 1])
+            subjects_hello(link, Role.SENDER, number)
+            link.conn.send(hello_of(number))
+        sender.until(
+            lambda: talk.link.conn.ended, "that it gives up all connections", outlives=True
+        )
+        expect(not any(link.conn.inbox for link in found), "it sealed pieces for a liar")
+        sender.fails("protocol_error", "peer_left", "timeout", seconds=20)
+
+    judge.__doc__ = f"{title} is refused."
+    case(Part.SENDER, f"sender-many-{slug}", *rules, limit=60)(judge)
+
+
+_length = HELLO_LENGTH[Role.RECIPIENT]
+_false_peer("stranger", "A stranger at a further connection of a sender", "HELLO-4", "MANY-7",
+            hello_of=lambda _: os.urandom(_length))  # fmt: skip
+_false_peer("swapped", "A hello of connection 2 at connection 1 of a sender", "HELLO-4", "MANY-1",
+            hello_of=lambda i: hello(Role.RECIPIENT, 3 - i, os.urandom(32)))  # fmt: skip
+_false_peer("link-hello", "A hello of connection 0 at a further one of a sender", "HELLO-4",
+            hello_of=lambda _: hello(Role.RECIPIENT, 0, os.urandom(32)))  # fmt: skip
+_false_peer("reflected", "Its own hello on a further connection of a sender", "HELLO-4", "PAKE-7",
+            hello_of=lambda i: hello(Role.SENDER, i, os.urandom(32)) + bytes(3))  # fmt: skip
+
+
+@case(Part.SENDER, "sender-many-talks", "MANY-3", "MSG-3", limit=60)
+def many_talks(sender: SenderStage) -> None:
+    """A recipient that seals something on a further connection is not listened to."""
+    talk, offer = _sending(sender)
+    found = legs(sender, talk, offer.tid, 2)
+    found[1].say(Receipt(offer.tid, 1, len(LARGE)), last=True)
+    found[1].link.conn.finish()
+    sender.never(lambda: sender.events("done"), "it takes a receipt there", 1.0)
+    for leg in (*found.values(), talk):
+        leg.link.conn.reset()
+    sender.fails("protocol_error", "unconfirmed", "peer_left", seconds=20)
 
 
 @case(Part.RECIPIENT, "recipient-many-staplings-lie", "MANY-6", "END-2", limit=40)
