@@ -266,7 +266,7 @@ class Face:
         text = f"{verb} {amount(event.files, event.bytes)}"
         if event.seconds >= _TELLING:
             text += f", in {span(event.seconds)} ({size(event.bytes / event.seconds)}/s)"
-        if self.folder:
+        if self.folder and event.paths:  # a text that was shown has none
             text += f": {named(event.paths)}, in {show(self.folder)}"
         self.note(text + ".")
 

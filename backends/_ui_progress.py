@@ -109,6 +109,7 @@ class Bar:
         self._files = files or 0
         self._name = ""
         self._done = ""
+        self._moved = ""
         self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         self._live = Live(
             TextColumn("{task.fields[part]}", markup=False),
@@ -131,7 +132,8 @@ class Bar:
         more = self._files > 1
         self._done = f"  {event.files:,} of {self._files:,} files" if more else ""
         left = "" if event.eta is None else f"{span(event.eta)} left"
-        rest = f"{size(event.bytes):>7}  {size(event.rate):>7}/s  {left:<15}"
+        self._moved = f"{size(event.bytes):>7}"
+        rest = f"{self._moved}  {size(event.rate):>7}/s  {left:<15}"
         total = event.total or None
         self._live.update(self._task, completed=event.bytes, total=total, part=part, rest=rest)
         self._live.refresh()
@@ -144,6 +146,7 @@ class Bar:
         """See `Shown`."""
         self._name, self._done = text, ""
         self._fit()
+        self._live.update(self._task, rest=f"{self._moved:<35}")  # no speed, no time left
         self._live.refresh()
 
     def _fit(self) -> None:

@@ -130,11 +130,13 @@ def test_where_what_was_received_lies() -> None:
     for count in (1, 3, 5):
         face.tell(Completed(count, 3, 0.0, names[:count]))
     face.tell(Completed(2000, 3, 0.0, ("x",) * 1000))
+    face.tell(Completed(1, 3, 0.0, ()))  # a text, which was shown
     assert err.getvalue().splitlines() == [
         "Received 1 file, 3 B: a (3).txt, in /full/fol\\x1bder.",
         "Received 3 files, 3 B: a (3).txt, b\\x0a, c, in /full/fol\\x1bder.",
         "Received 5 files, 3 B: a (3).txt, b\\x0a, c and 2 more, in /full/fol\\x1bder.",
         "Received 2,000 files, 3 B: x, x, x and many more, in /full/fol\\x1bder.",
+        "Received 1 file, 3 B.",
     ]
 
 
@@ -257,6 +259,8 @@ def test_the_bar_says_what_is_waited_for_until_it_goes_on(monkeypatch: pytest.Mo
     marks = [("a.txt", "30%"), ("Waiting for the connection to come back", "30%"), ("a.txt", "40%")]
     seen = [(one, two[:3]) for one, two in itertools.pairwise(lines) if "%" in two]
     assert [mark for mark, _ in itertools.groupby(seen)] == marks
+    speeds = {"/s" in two for one, two in itertools.pairwise(lines) if one.startswith("Waiting")}
+    assert speeds == {False}
 
 
 # ---- words

@@ -94,7 +94,9 @@ def test_words_complete_at_the_prompt(backend: str, tmp_path: Path) -> None:
         os.close(ours)
 
 
-def test_a_code_as_a_picture_and_in_the_clipboard(sh: Commands, tmp_path: Path) -> None:
+def test_a_code_as_a_picture_and_in_the_clipboard(
+    sh: Commands, backend: str, tmp_path: Path
+) -> None:
     (tmp_path / "f").write_bytes(b"x")
     tool = tmp_path / "bin" / "wl-copy"
     tool.parent.mkdir()
@@ -103,7 +105,9 @@ def test_a_code_as_a_picture_and_in_the_clipboard(sh: Commands, tmp_path: Path) 
     path = f"{tool.parent}:{os.environ['PATH']}"
     sender = sh.croc("send", "f", "--qr", "--clipboard", "--host", "127.0.0.1", terminal=True,
                      WAYLAND_DISPLAY="x", PATH=path)  # fmt: skip
-    code = sender.until("code")["code"]
-    sender.see("\r\n".join(qr(code)))
+    ready = sender.until("code")
+    code, relay = ready["code"], ready["relay"]
+    line = f"CROC_CODE={code} python -m backends.{backend} receive --relay {relay}"
+    sender.see("\r\n".join(qr(line)))
     sender.see("The code is in the clipboard (by wl-copy).")
     assert (tmp_path / "clipboard").read_text() == code
