@@ -114,6 +114,8 @@ def _replies(role: Role) -> Iterator[tuple[str, p.Input]]:
     yield "state with a stranger's H(H(k))", _state(hh_k=STRANGER.hh_k)
     yield "state with another X", _state(x=STRANGER.y)
     yield "state with another curve", _state(curve="p256")
+    yield "state with curve p224", _state(curve="p224")
+    yield "state with curve p192", _state(curve="p192")
     yield "state with a y that is none", _state(y="AAAA")
     yield "state with an x that is none", _state(x="AAAA")
     yield "state with a wrong H(k)", _state(h_k=RESPONDER.hh_k)
