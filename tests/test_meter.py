@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends._meter import TICK, Meter
+from backends._meter import TICK, Meter, name_of
+from backends.files.sink import FileSink
+from backends.files.source import FileSource
+from backends.files.stream import StreamSink, StreamSource
+from croc_core.content import Entry, Kind
 from croc_core.events import Progress
 from croc_core.incoming import Reader
 from croc_core.party_io import Moved
@@ -82,6 +89,24 @@ def test_the_name_is_that_of_the_last_file_that_has_begun() -> None:
         names.append(told and told.name)
     assert names == [None, "a", "b\\x1b", None]
     assert Reader().entry == -1
+
+
+def test_who_has_files_names_them(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "a").write_text("1")
+    source = FileSource([tmp_path / "d"])
+    entries = list(source.walk())
+    sink = FileSink(tmp_path / "in", attended=True)
+    sink.begin()
+    sink.consider([*entries, Entry(Kind.FILE, "../b", 1, {})])
+    streams = StreamSource(io.BytesIO(), "out.tar"), StreamSink(io.BytesIO())
+    streams[1].consider(entries[:1])
+    assert [name_of(source)(n) for n in range(3)] == [b"d", b"d/a", None]
+    assert [name_of(sink)(n) for n in range(4)] == [b"d", b"d/a", None, None]
+    assert (name_of(streams[0])(0), name_of(streams[1])(0)) == ("out.tar", entries[0].path)
+    assert name_of(streams[1])(1) is name_of(object())(0) is None
+    source.close()
+    sink.abandon()
 
 
 def test_all_connections_count_together() -> None:
