@@ -1,9 +1,9 @@
 """Explore and report: `python -m tests.explorer [--deep] [--faults N] [--outsider N] [--limit N]`.
 
-Without bounds it is what CI runs: two searches that see their whole space, and one with a relay
-that lies. Each search has a process of its own, so that one gives back its memory before the next;
-with `--deep`, what each found is kept in `.explorer/` until the source changes, so that a run that
-was cut is taken up again with the search that it had not ended.
+Without bounds it is what CI runs. Each search has a process of its own, two at a time, so that one
+gives back its memory before the next. With `--deep`, what each found is kept in `.explorer/` until
+the source changes, so that a run that was cut is taken up again with the search that it had not
+ended.
 
 The last line is `states=N transitions=N violations=N`.
 """
@@ -17,26 +17,52 @@ import multiprocessing
 import resource
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.explorer.engine import Bounds
 from tests.explorer.liar import explore_lies
-from tests.explorer.search import Found, explore
+from tests.explorer.search import CODES, Found, explore
 from tests.explorer.story import report
+from tests.explorer.world import Case
 
 APART, TOGETHER = (False,), (True,)
 """The two parties have an address each, or share one."""
-SHORT = ((Bounds(faults=2, outsider=2), APART), (Bounds(faults=1, outsider=2), TOGETHER))
-DEEP = (
-    (Bounds(faults=4, outsider=0, mortal=False), APART),
-    (Bounds(faults=3, outsider=1), APART),
-    (Bounds(faults=4, outsider=4), APART + TOGETHER),
+
+
+class Plan(NamedTuple):
+    """One search."""
+
+    title: str
+    bounds: Bounds
+    cases: tuple[Case, ...] = CODES
+    homes: tuple[bool, ...] = APART
+
+
+WORDS = tuple(Case(verify=verify) for verify in ((True, True), (True, False), (False, True)))
+PARTS = (Case(kept="good"), Case(kept="rotten"))
+MANY = (Case(streams=2),)
+LOSSES = Bounds(outsider=0, mortal=False, losses=True)
+SHORT = (
+    Plan("Anything, twice", Bounds(faults=2, outsider=4, thin=13)),
+    Plan("Losses alone, twice", LOSSES._replace(faults=2)),
+    Plan("Anything, at one address", Bounds(faults=1, outsider=1, thin=3), homes=TOGETHER),
+    Plan("A loss or another address", LOSSES._replace(faults=1, roams=True), CODES + WORDS + PARTS),
+    Plan("Words are compared, or a part is held", Bounds(1, 0, behind=True, thin=7), WORDS + PARTS),
+    Plan("Three connections", LOSSES._replace(faults=1, thin=1021), MANY),
 )
-"""Some 14, 8 and 2 million states; the first two see their whole space, the last is cut."""
-DEEP_LIMITS = (sys.maxsize, sys.maxsize, 500_000)
-MEMORY = 6 << 30
+DEEP = (
+    Plan("Anything, four times", Bounds(faults=4, outsider=4, thin=17)),
+    Plan("Losses alone, four times", LOSSES._replace(faults=4, thin=11), CODES + PARTS),
+    Plan("Anything, once, at one address", Bounds(faults=1, outsider=4), homes=TOGETHER),
+    Plan("Anything, twice, once they are one", Bounds(2, 0, behind=True, thin=5), CODES + WORDS),
+    Plan("Three connections", LOSSES._replace(faults=1, thin=127), MANY),
+)
+WORKERS = 2
+"""Searches that run at a time."""
+MEMORY = 7 << 29
 """Bytes that one search may take; one that needs more fails, and takes nothing else with it."""
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / ".explorer"
@@ -96,6 +122,16 @@ def kept(search: Callable[[], Summary], name: str) -> Summary:
     return found
 
 
+def _job(plan: Plan, given: argparse.Namespace) -> tuple[str, Callable[[], Summary]]:
+    bounds = plan.bounds
+    for name in ("faults", "outsider"):
+        if getattr(given, name) is not None:
+            bounds = bounds._replace(**{name: getattr(given, name)})
+    limit = given.limit or sys.maxsize
+    one = partial(explore, bounds, limit=limit, cases=plan.cases, homes=plan.homes)
+    return f"{plan} {bounds} {limit}", partial(summary, one, f"{plan.title}: ")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Explore; the exit status is 1 where a property is broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.explorer", description=__doc__)
@@ -105,23 +141,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--outsider", type=int, help="things that the outsider gets done")
     parser.add_argument("--limit", type=int, help="states after which no more faults come")
     given = parser.parse_args(arguments)
-    limits = DEEP_LIMITS if given.deep else (sys.maxsize,) * len(SHORT)
-    searches = zip(DEEP if given.deep else SHORT, limits, strict=True)
-    todo: list[tuple[str, Callable[[], Found], str]] = []
-    for (bounds, homes), limit in () if given.liar else searches:
-        if given.faults is not None:
-            bounds = bounds._replace(faults=given.faults)
-        if given.outsider is not None:
-            bounds = bounds._replace(outsider=given.outsider)
-        most = given.limit or limit
-        one = partial(explore, bounds, limit=most, homes=homes)
-        todo.append((f"{bounds} {homes} {most}", one, ""))
-    todo.append(("liar", explore_lies, "A relay that lies, without further faults: "))
+    todo = [] if given.liar else [_job(plan, given) for plan in (DEEP if given.deep else SHORT)]
+    todo.append(("liar", partial(summary, explore_lies, "A relay that lies: ")))
+    run = kept if given.deep else (lambda search, _: apart(search))
     searched: list[Summary] = []
-    for name, search, title in todo:
-        act = partial(summary, search, title)
-        searched.append(kept(act, name) if given.deep else apart(act))
-        print(searched[-1].text, end="\n\n", flush=True)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for found in pool.map(lambda job: run(job[1], job[0]), todo):
+            searched.append(found)
+            print(found.text, end="\n\n", flush=True)
     for table, rows in searched[0].untaken.items():
         left = [row for row in rows if all(row in one.untaken[table] for one in searched)]
         print(f"rows of the {table} that no search took: {', '.join(left) or 'none'}")

@@ -13,19 +13,36 @@ from croc_core.relay_io import Effect, Input, LinkLost, PairEnded, Staple
 from croc_core.values import Role
 from tests.explorer import hands as h
 from tests.explorer import network, properties, relays, strangers
-from tests.explorer.actions import CALM, DEATH, FAULT, LATE, Actions
+from tests.explorer.actions import (
+    BRIEF,
+    CALM,
+    CROWD,
+    DEATH,
+    FAULT,
+    LATE,
+    LOSS,
+    OVER,
+    PAUSE,
+    ROAM,
+    Actions,
+    Kind,
+)
 from tests.explorer.world import (
     ADDRESSES,
     END,
     JUNK,
     OUTSIDER,
     RECIPIENT,
+    RIGHT,
     SENDER,
     Actor,
     Came,
+    Case,
     Delivery,
     Emission,
     Ended,
+    Link,
+    Old,
     Outsider,
     Restarted,
     ToPeer,
@@ -44,6 +61,15 @@ class Bounds(NamedTuple):
     outsider: int = 2
     """How many things the outsider gets done; what is refused is tried in every state."""
     mortal: bool = True
+    losses: bool = False
+    """Only connections are lost, and the relay's memory, once the two have met; no deadline passes
+    early, and that of a loss only where the other side's run is over. Then both must end well."""
+    roams: bool = False
+    """With `losses`: addresses change, too."""
+    behind: bool = False
+    """Nothing goes wrong before the two have confirmed each other."""
+    thin: int = 1
+    """Faults come in one of so many worlds alone, spread over all of the space."""
     fresh_pairs: bool = False
     """Give each staple a number of its own: the run without reduction."""
 
@@ -94,9 +120,11 @@ class Names:
 class Engine:
     """All that can happen, under some bounds."""
 
-    def __init__(self, bounds: Bounds, parts: h.Parts | None = None) -> None:
+    def __init__(
+        self, bounds: Bounds, parts: h.Parts | None = None, *, reconnects: bool = True
+    ) -> None:
         self.bounds = bounds
-        self.hands = h.Hands(parts or h.Parts())
+        self.hands = h.Hands(parts or h.Parts(), reconnects=reconnects)
         self._actions = Actions(self.hands, mortal=bounds.mortal)
         self.relays, self.actors, self.outsiders = Names(), Names(), Names()
         self.marks: list[properties.Marks] = []
@@ -106,7 +134,7 @@ class Engine:
         self._steps: dict[tuple[int, tuple[Input, ...]], RelayStep] = {}
         self._absorbed: dict[tuple[int, Delivery], tuple[int, tuple[Emission, ...]]] = {}
         self._options: dict[int, tuple[tuple[Option, ...], ...]] = {}
-        self._overdue: dict[int, tuple[tuple[int, str, RelayStep], ...]] = {}
+        self._overdue: dict[int, tuple[tuple[Kind, str, RelayStep], ...]] = {}
         self._strange: dict[tuple[int, int], tuple[tuple[int, str, int, RelayStep], ...]] = {}
 
     # ---- numbers
@@ -127,11 +155,11 @@ class Engine:
     def outsider(self, who: Outsider) -> int:
         return self.outsiders(who, who)
 
-    def start(self, *, right: bool = True, together: bool = False) -> World:
-        """The beginning: with the right or the wrong code; behind one address or two."""
+    def start(self, case: Case = RIGHT, *, together: bool = False) -> World:
+        """The beginning of a run about *case*; behind one address or two."""
         home = ADDRESSES[SENDER] if together else ADDRESSES[RECIPIENT]
-        sender = Actor(Role.SENDER, self.hands.sender.start(), True, ADDRESSES[SENDER])
-        recipient = Actor(Role.RECIPIENT, self.hands.recipient.start(), right, home)
+        sender = Actor(Role.SENDER, self.hands.sender.start(), case, ADDRESSES[SENDER])
+        recipient = Actor(Role.RECIPIENT, self.hands.recipient.start(), case, home, kept=case.kept)
         return (
             self.relay(relays.fresh()),
             self.actor(sender),
@@ -190,7 +218,7 @@ class Engine:
         """What can happen to this actor by itself, by kind."""
         found = self._options.get(actor)
         if found is None:
-            kinds: tuple[list[Option], ...] = ([], [], [], [])
+            kinds: list[list[Option]] = [[] for _ in Kind]
             for kind, label, (after, out) in self._actions.possible(self.actors.values[actor]):
                 number = self.actor(after)
                 if number != actor or out:  # what changes nothing leads nowhere
@@ -198,7 +226,7 @@ class Engine:
             found = self._options[actor] = tuple(map(tuple, kinds))
         return found
 
-    def _relay_kinds(self, relay: int) -> tuple[tuple[int, str, RelayStep], ...]:
+    def _relay_kinds(self, relay: int) -> tuple[tuple[Kind, str, RelayStep], ...]:
         """What the relay's deadlines and its operator do."""
         found = self._overdue.get(relay)
         if found is None:
@@ -207,10 +235,10 @@ class Engine:
                 (LATE if waits else FAULT, what, self._stepped(relay, after, (), effects))
                 for what, waits, after, effects in relays.overdue(node)
             ]
-            if node.channel is not None:
+            if node.book.channels:
                 news = tuple((who, Restarted()) for who in (SENDER, RECIPIENT, OUTSIDER))
                 again = RelayStep(self.relay(relays.restarted(node)), news, (), "")
-                steps.append((FAULT, "the relay is started anew", again))
+                steps.append((LOSS, "the relay is started anew", again))
             found = self._overdue[relay] = tuple(steps)
         return found
 
@@ -239,23 +267,43 @@ class Engine:
         relay, sender, recipient, outsider, left = world
         found: list[Next] = []
         self._party_moves(world, CALM, 0, found)
-        late = 1 if found else 0  # with nothing else to come, what waits waits in vain
-        self._party_moves(world, DEATH, 0, found)
-        self._party_moves(world, FAULT, 1, found)
-        self._party_moves(world, LATE, late, found)
+        busy = bool(found)
+        self._party_moves(world, PAUSE, 0, found)
+        waits = found or any(self._kinds(part)[BRIEF] for part in (sender, recipient))
+        costs = self._costs(world, busy, bool(waits))
+        for kind, cost in costs.items():
+            if cost >= 0:
+                self._party_moves(world, kind, cost, found)
         for kind, label, step in self._relay_kinds(relay):
-            cost = late if kind == LATE else 1
-            if left >= cost:
+            cost = costs.get(kind, -1)
+            if cost >= 0:
                 parts = [relay, sender, recipient, outsider]
                 found.append(self._stepped_on(not cost, label, parts, step, left - cost))
-        if self.outsiders.values[outsider].left:
+        if self.outsiders.values[outsider].left and DEATH in costs:
             self._stranger_moves(world, found)
         return found
 
-    def _party_moves(self, world: World, kind: int, cost: int, found: list[Next]) -> None:
+    def _costs(self, world: World, busy: bool, waits: bool) -> dict[Kind, int]:
+        """How many faults it takes for each kind that may come now, beside what is calm."""
+        bounds, left = self.bounds, world[4]
+        ours, theirs = self.marks[world[1]], self.marks[world[2]]
+        bonded, met = ours.bonded and theirs.bonded, ours.met and theirs.met
+        costs = {BRIEF: int(busy), LATE: int(waits), OVER: int(busy)}
+        if bounds.losses:
+            alone = ours.over or theirs.over  # nobody will come back
+            costs = {k: cost for k, cost in costs.items() if not cost and (alone or k is not OVER)}
+            costs |= ({CROWD: 1} if bonded else {}) | ({LOSS: 1} if met else {})
+            costs |= {ROAM: 1} if met and bounds.roams else {}
+        elif bonded or not bounds.behind:
+            costs |= {CROWD: 1, LOSS: 1, ROAM: 1, FAULT: 1, DEATH: 0}
+        else:
+            costs = {kind: cost for kind, cost in costs.items() if not cost}
+        if hash(world[:3]) % bounds.thin:
+            left = 0
+        return {kind: cost for kind, cost in costs.items() if cost <= left}
+
+    def _party_moves(self, world: World, kind: Kind, cost: int, found: list[Next]) -> None:
         relay, sender, recipient, outsider, left = world
-        if left < cost:
-            return
         calm = not cost and kind != DEATH
         untold = self.marks[recipient].idle and not self.marks[sender].shown
         for who in (SENDER,) if untold else (SENDER, RECIPIENT):
@@ -329,7 +377,7 @@ class Engine:
         bad = step.bad
         for staple in step.staples:
             lines = self._line(parts, staple.a), self._line(parts, staple.b)
-            bad = properties.staple(self.relays.values[step.after].channel, staple, *lines) or bad
+            bad = properties.staple(self.relays.values[step.after], staple, *lines) or bad
         for to, delivery in step.deliveries:
             for who in (SENDER, RECIPIENT, OUTSIDER) if to == relays.EVERYBODY else (to,):
                 self._deliver(parts, who, delivery, queue)
@@ -348,7 +396,7 @@ class Engine:
         self, parts: list[int], who: int, came: Came, queue: list[tuple[int, Emission]]
     ) -> None:
         for other in (SENDER, RECIPIENT):
-            if other != who and self.marks[parts[1 + other]].pair == came.pair:
+            if other != who and came.pair in self.marks[parts[1 + other]].pairs:
                 self._deliver(parts, other, came, queue)
         stranger: Outsider = self.outsiders.values[parts[3]]
         if stranger.pair == came.pair and who != OUTSIDER and came.items == (END,):
@@ -359,7 +407,7 @@ class Engine:
         """Whether somebody else still has the other end of this staple."""
         for other in (SENDER, RECIPIENT):
             marks = self.marks[parts[1 + other]]
-            if other != who and (marks.pair == pair or pair in marks.old_pairs):
+            if other != who and (pair in marks.pairs or pair in marks.old_pairs):
                 return True
         return who != OUTSIDER and self.outsiders.values[parts[3]].pair == pair
 
@@ -370,6 +418,5 @@ class Engine:
             line: bytes = self.outsiders.values[parts[3]].line
             return line
         actor: Actor = self.actors.values[parts[1 + who]]
-        if actor.link is not None and actor.link.number == number:
-            return actor.link.line
-        return next((old.line for old in actor.old if old.number == number), b"")
+        ends: tuple[Link | Old, ...] = (*actor.links, *actor.old)
+        return next((end.line for end in ends if end.number == number), b"")

@@ -1,6 +1,7 @@
 """A party's hands: inputs to the real machine, and what the machine wants done.
 
-What backends do with bytes is done here with whole messages (compare backends/_party_node.py).
+What backends do with bytes is done here with whole messages (compare backends/_party_node.py);
+what they do with files and persons is in `jobs.py`.
 """
 
 from __future__ import annotations
@@ -13,14 +14,17 @@ import msgspec
 
 from croc_core import messages, recipient, recipient_judge, sender, sender_judge
 from croc_core import party_io as io
-from croc_core.content import Arrived, Entry, Kind, Span, Totals, Verdict
-from croc_core.errors import Code, Failure, LocalProtocolError, Party
+from croc_core import recipient_states as rs
+from croc_core import sender_states as ss
+from croc_core.errors import LocalProtocolError
 from croc_core.events import CodeReady, OfferSeen
 from croc_core.machine import Interpret, Machine
-from croc_core.messages import Accept, Decline, Manifest, OfferEnd, Receipt
+from croc_core.messages import Accept, Decline, Receipt, Want
+from croc_core.party import LINK, Leaving
+from croc_core.reconnect import FOREVER, Away
 from croc_core.relay_io import AskerLeft
 from croc_core.table import Row, Table
-from croc_core.values import Role
+from croc_core.values import Moment, Role
 from tests.explorer.world import (
     ASK,
     DIALLED,
@@ -29,36 +33,42 @@ from tests.explorer.world import (
     GONE,
     HELD,
     NOW,
+    PAUSED,
     PIECES,
-    SIZE,
+    PORTS,
+    SECRET,
     STAPLED,
-    TRUTH,
     UP,
-    WRONG,
     Actor,
     Ask,
+    Case,
+    Chance,
     Dead,
     Emission,
     Ended,
     Item,
+    Job,
     Link,
     Old,
     ToPeer,
     ToRelay,
+    honest,
     recipient_context,
     sender_context,
 )
 
-FOLDER, FILE = Entry(Kind.DIRECTORY, "dir", 0, {}), Entry(Kind.FILE, "dir/file", SIZE, {})
-TOTALS = Totals(2, 1, SIZE)
-VERDICT = Verdict((Span(0, 2),), TOTALS, (), 0, (), 0)
-NOTHING = Verdict((), Totals(0, 0, 0), (("file", "a bad name"),), 2, (), 0)
-ARRIVED = Arrived(2, 1, SIZE, ("dir",))
-DISK = Failure(Code.LOCAL_FILE, Party.LOCAL, "The disk is full.")
-
-OFFER, SEND, JUDGE, DECIDE, FINISH = "offer", "send", "judge", "decide", "finish"
-OFFERED, SENT = "say that the offer is out", "say that the pieces are out"
-PUMPS = (OFFER, SEND, OFFERED, SENT)
+OFFER, SEND, DIGEST, TELL = "offer", "send", "send digests", "say what is lacking"
+JUDGE, DECIDE, FINISH, COMPARE, WORDS = "judge", "decide", "finish", "compare", "compare words"
+OUT = {
+    OFFER: "say that the offer is out",
+    SEND: "say that the pieces are out",
+    DIGEST: "say that the digests are out",
+    TELL: "say that the wants are out",
+}
+PUMPS = (*OUT, *OUT.values())
+ANSWERED = (OUT[OFFER], OUT[DIGEST])
+"""What is answered; an answer is kept until it is told that this is out."""
+ALL = tuple(range(PIECES))
 
 Result = tuple[Actor, tuple[Emission, ...]]
 
@@ -89,20 +99,32 @@ class Parts(NamedTuple):
 class Hands:
     """Pure functions from an actor and what happens to it to the actor after it."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, *, reconnects: bool = True) -> None:
         self.sender = Recording(parts.sender)
         self.recipient = Recording(parts.recipient)
-        self._sender_judge, self._recipient_judge = parts.sender_judge, parts.recipient_judge
-        self._send = sender_context()
-        self._receive = {True: recipient_context(), False: recipient_context(WRONG)}
+        self._judges = {Role.SENDER: parts.sender_judge, Role.RECIPIENT: parts.recipient_judge}
+        self._reconnects = reconnects
+        self._contexts: dict[tuple[Role, Case], Any] = {}
+        self.longest = {
+            Role.SENDER: sender_judge.sender(sender_context())._longest,
+            Role.RECIPIENT: recipient_judge.recipient(recipient_context())._longest,
+        }
 
-    def _machine(self, actor: Actor) -> Machine[Any]:
+    def _context(self, role: Role, case: Case) -> Any:
+        found = self._contexts.get((role, case))
+        if found is None:
+            found = sender_context(case) if role is Role.SENDER else recipient_context(case)
+            if not self._reconnects:  # every run draws little: its chance may be constant
+                patience = found.patience._replace(reconnect=0.0)
+                object.__setattr__(found, "patience", patience)
+            self._contexts[role, case] = found
+        return found
+
+    def _machine(self, actor: Actor, context: Any) -> Machine[Any]:
         """The real machine in that state; as time is abstract, every deadline has passed."""
         none: frozenset[type[Any]] = frozenset()
-        if actor.role is Role.SENDER:
-            return Machine(self._send, actor.state, self.sender, self._sender_judge, {}, none)
-        context = self._receive[actor.right]
-        return Machine(context, actor.state, self.recipient, self._recipient_judge, {}, none)
+        table, judge = self.table(actor), self._judges[actor.role]
+        return Machine(context, actor.state, table, judge, {}, none, self.longest[actor.role])
 
     def table(self, actor: Actor) -> Recording:
         return self.sender if actor.role is Role.SENDER else self.recipient
@@ -116,14 +138,20 @@ class Hands:
 
     # ---- the machine
 
-    def tell(self, actor: Actor, event: io.Input) -> Result:
+    def tell(self, actor: Actor, event: io.Input, now: Moment = NOW) -> Result:
         """Hand *event* to the machine and do what it wants."""
-        machine = self._machine(actor)
+        context = self._context(actor.role, actor.case)
+        chance: Chance = context.entropy
+        chance.at, chance.drawn = actor.draws, False
+        chance.nonces = not isinstance(event, io.Greeted | io.ComparedWords)
+        machine = self._machine(actor, context)
         try:
-            effects = machine.handle(event, NOW)
+            effects = machine.handle(event, now)
         except LocalProtocolError as bug:
             return actor._replace(broke=f"{type(event).__name__} breaks it: {bug}"), ()
-        actor = _noted(actor, event)._replace(state=machine.state)
+        actor = _noted(actor, event)._replace(
+            state=machine.state, draws=actor.draws + (chance.drawn and self._reconnects)
+        )
         out: list[Emission] = []
         for effect in effects:
             actor = self._perform(actor, effect, out)
@@ -133,24 +161,33 @@ class Hands:
 
     def _perform(self, actor: Actor, effect: io.Effect, out: list[Emission]) -> Actor:
         match effect:
-            case io.Post(path, body):
-                return _given_up(actor, out)._replace(ask=Ask(UP, path, body))
-            case io.Dial(_, _, line):
-                taken = [old.number for old in actor.old]
-                first = FIRST_LINK[seat(actor)]
-                number = next(n for n in itertools.count(first) if n not in taken)
-                return actor._replace(link=Link(number, line))
+            case io.Post(path, body, after):
+                ends = isinstance(actor.state, Leaving | rs.Closing)
+                stage = PAUSED if after and not ends else UP
+                return _given_up(actor, out)._replace(ask=Ask(stage, path, body))
+            case io.Dial(connection, port, line):
+                return _dialled(actor, Link(_number(actor), line, connection, PORTS.index(port)))
             case io.Judge():
-                return actor._replace(jobs=(*actor.jobs, (JUDGE, b"")))
+                return _with_job(actor, Job(JUDGE))
             case io.Finish():
-                return actor._replace(jobs=(*actor.jobs, (FINISH, b"")))
+                return _with_job(actor, Job(FINISH))
+            case io.Compare(_, digests, key):
+                return _with_job(actor, Job(COMPARE, 0, (digests, key)))
+            case io.BeginOffer():
+                # What came of the one before is on the disk still.
+                kept = "good" if 0 in actor.got else actor.kept
+                return actor._replace(kept=kept, got=(), wrote=())
+            case io.ShowVerifier(places, ask):
+                actor = actor._replace(words=(actor.state.bond.session.th, places))
+                return _with_job(actor, Job(WORDS)) if ask else actor
             case io.Show(CodeReady()):
                 return actor._replace(shown=True)
             case io.Show(OfferSeen()) if actor.role is Role.RECIPIENT:
-                return actor._replace(jobs=(*actor.jobs, (DECIDE, b"")))
-            case io.Hang():
-                return hung_up(actor, out)
-        return _on_link(actor, effect, out) if actor.link is not None else actor
+                return _with_job(actor, Job(DECIDE))
+            case io.Hang(connection):
+                return hung_up(actor, connection, out)
+        link = actor.link(getattr(effect, "connection", -1))
+        return actor if link is None else _on_link(actor, link, effect, out)
 
     # ---- what else happens to it
 
@@ -166,17 +203,50 @@ def seat(actor: Actor) -> int:
     return 0 if actor.role is Role.SENDER else 1
 
 
+def awaited_back(actor: Actor) -> bool:
+    """Whether it bears a loss, and so has a deadline until which that must be made good."""
+    return isinstance(actor.state, Away) and actor.state.bond.until != FOREVER
+
+
+def _with_job(actor: Actor, job: Job) -> Actor:
+    return actor._replace(jobs=(*actor.jobs, job))
+
+
+def _number(actor: Actor) -> int:
+    """The lowest number that none of its data connections has."""
+    taken = {link.number for link in actor.links} | {old.number for old in actor.old}
+    return next(n for n in itertools.count(FIRST_LINK[seat(actor)]) if n not in taken)
+
+
+def _dialled(actor: Actor, link: Link) -> Actor:
+    if link.connection == LINK:
+        actor = actor._replace(fresh=True, wrote=(), todo=actor.wanted)
+    return actor.with_link(link)
+
+
 def _noted(actor: Actor, event: io.Input) -> Actor:
     """Note a proof: what only a peer with the same secret can have made."""
     match event:
         case io.Replied(200, body):
-            said = msgspec.json.decode(body)
-            mine = actor.role is Role.SENDER
-            proof = {"y": TRUTH.y, "hh_k": TRUTH.hh_k} if mine else {"h_k": TRUTH.h_k}
-            if actor.right and all(said.get(field) == value for field, value in proof.items()):
-                return actor._replace(confirmed=True)
+            return _proved(actor, msgspec.json.decode(body))
         case io.Heard(_, Receipt(), _):
             return actor._replace(told=True)
+    return actor
+
+
+def _proved(actor: Actor, said: dict[str, Any]) -> Actor:
+    """Which proofs are genuine is worked out from the other side's part in the agreement."""
+    state, verify = actor.state, actor.case.verify
+    if isinstance(state, ss.AwaitingAnswer) and said.get("y"):
+        true = honest(SECRET, b"R", state.initiator.sid[-1], verify)
+        good = actor.right and (said["y"], said["hh_k"]) == (true.y, true.hh_k)
+        return actor._replace(tried=actor.tried + 1, confirmed=actor.confirmed or good)
+    if isinstance(state, rs.AwaitingX) and said.get("x"):
+        return actor._replace(tried=actor.tried + 1)
+    if isinstance(state, rs.AwaitingProof) and said.get("h_k"):
+        true = honest(SECRET, b"R", state.session.sid[-1], verify)
+        good = actor.right and said["h_k"] == true.h_k
+        return actor._replace(confirmed=actor.confirmed or good)
     return actor
 
 
@@ -191,15 +261,22 @@ def _given_up(actor: Actor, out: list[Emission]) -> Actor:
 
 
 def _closed_all(actor: Actor, out: list[Emission]) -> Actor:
-    return hung_up(_given_up(actor, out), out)
+    actor = _given_up(actor, out)
+    for link in actor.links:
+        actor = hung_up(actor, link.connection, out)
+    return actor
 
 
-def hung_up(actor: Actor, out: list[Emission]) -> Actor:
-    """Its end of the data connection is closed, and pumps on it are over."""
-    link = actor.link
-    jobs = tuple(job for job in actor.jobs if job[0] not in PUMPS)
-    actor = actor._replace(link=None, jobs=jobs)
-    if link is None or link.stage in (DIALLED, GONE):
+def hung_up(actor: Actor, connection: int, out: list[Emission]) -> Actor:
+    """Its end of the data connection is closed; with connection 0 all that the hands were at."""
+    link = actor.link(connection)
+    if link is None:
+        return actor
+    jobs = tuple(j for j in actor.jobs if connection != LINK and j.connection != connection)
+    actor = actor.without(connection)._replace(jobs=jobs)
+    if link.unseen == actor.draws - 1 >= 0:  # as if it had never been drawn
+        actor = actor._replace(draws=link.unseen, hellos=actor.hellos[:-1])
+    if link.stage in (DIALLED, GONE):
         return actor
     if link.stage == STAPLED:
         out.append(Ended(link.pair))
@@ -207,39 +284,58 @@ def hung_up(actor: Actor, out: list[Emission]) -> Actor:
     return actor._replace(old=(*actor.old, Old(link.number, link.line)))
 
 
-def _on_link(actor: Actor, effect: io.Effect, out: list[Emission]) -> Actor:
-    link = actor.link
-    assert link is not None
-    pumping = any(job in PUMPS for job, _ in actor.jobs)
+def _on_link(actor: Actor, link: Link, effect: io.Effect, out: list[Emission]) -> Actor:
+    here = link.connection
+    match effect:
+        case io.Speak(_, message, last):
+            if any(j.kind in PUMPS and j.connection == here for j in actor.jobs):
+                return actor  # it stands behind the pump, and a hang-up comes before that is over
+            return actor.with_link(say(link, (record(link, message, last),), out))
+        case io.HalfClose():
+            return actor.with_link(say(link, (END,), out)._replace(out_closed=True))
+        case io.EndRecords():
+            return actor.with_link(say(link, (Item("over", None, link.seal),), out))
+        case io.SendOffer(_, tid):
+            return _with_job(actor, Job(OFFER, here, tid))
+        case io.SendPieces():
+            return _with_job(actor, Job(SEND, here))
+        case io.SendDigests(_, tid, key):
+            return _with_job(actor, Job(DIGEST, here, (tid, key)))
+        case io.SendWant(_, tid):
+            return _with_job(actor, Job(TELL, here, tid))
+        case io.Choose(_, accept):
+            return actor._replace(wanted=ALL, todo=ALL, fresh=True) if accept.spans else actor
+        case io.Narrow(_, want):
+            ranges = tuple(r.offset for r in want.ranges)
+            ranges = ranges if actor.fresh else actor.todo + ranges
+            return actor._replace(wanted=ranges, todo=ranges, fresh=False)
+    return _begun_on(actor, link, effect, out)
+
+
+def _begun_on(actor: Actor, link: Link, effect: io.Effect, out: list[Emission]) -> Actor:
     match effect:
         case io.Greet(_, hello, _):
-            said = _say(link, (Item("hello", hello),), out)
-            return actor._replace(link=said._replace(mode="hello", hearing=True))
+            if hello[-1:] in actor.hellos:
+                return actor._replace(broke="a hello was sent twice")
+            actor = actor._replace(hellos=(*actor.hellos, hello[-1:]))
+            unseen = -1 if link.stage == STAPLED else actor.draws - 1
+            said = say(link, (Item("hello", hello),), out)
+            return actor.with_link(said._replace(mode="hello", hearing=True, unseen=unseen))
         case io.Secure(_, _, seal, opened):
             own, peers = seal(0)[:8], opened(0)[:8]
-            return actor._replace(link=link._replace(mode="records", seal=own, open=peers))
-        case io.Speak(_, message, last):
-            if pumping:  # it stands behind the pump, and a hang-up comes before that is over
-                return actor
-            return actor._replace(link=_say(link, (_record(link, message, last),), out))
-        case io.HalfClose():
-            return actor._replace(link=_say(link, (END,), out)._replace(out_closed=True))
+            return actor.with_link(link._replace(mode="records", seal=own, open=peers))
         case io.Hear():
-            return actor._replace(link=link._replace(hearing=True))
+            return actor.with_link(link._replace(hearing=True))
         case io.TakePieces():
-            return actor._replace(link=link._replace(hearing=True, takes_pieces=True))
-        case io.SendOffer(_, tid):
-            return actor._replace(jobs=(*actor.jobs, (OFFER, tid)))
-        case io.SendPieces():
-            return actor._replace(jobs=(*actor.jobs, (SEND, b"")))
+            return actor.with_link(link._replace(hearing=True, takes_pieces=True))
     return actor
 
 
-def _record(link: Link, message: Any, last: bool = False) -> Item:
+def record(link: Link, message: Any, last: bool = False) -> Item:
     return Item("record", messages.encode(message), link.seal, last)
 
 
-def _say(link: Link, items: tuple[Item, ...], out: list[Emission]) -> Link:
+def say(link: Link, items: tuple[Item, ...], out: list[Emission]) -> Link:
     if link.out_closed or link.stage == GONE:
         return link
     if link.stage == STAPLED:
@@ -248,101 +344,64 @@ def _say(link: Link, items: tuple[Item, ...], out: list[Emission]) -> Link:
     return link._replace(outbox=link.outbox + items)
 
 
-# ---- jobs
-
-
-def run_job(hands: Hands, actor: Actor, job: tuple[str, bytes]) -> Result:
-    """A job has been done."""
-    kind, tid = job
-    out: list[Emission] = []
-    actor = actor._replace(jobs=tuple(other for other in actor.jobs if other != job))
-    link = actor.link
-    event: io.Input
-    match kind:
-        case "offer" | "send":
-            assert link is not None
-            said = _say(link, _offer(link, tid) if kind == OFFER else _pieces(link), out)
-            after = (OFFERED if kind == OFFER else SENT, b"")
-            return actor._replace(link=said, jobs=(*actor.jobs, after)), tuple(out)
-        case "say that the offer is out":
-            event = io.OfferSent(TOTALS)
-        case "say that the pieces are out":
-            event = io.PiecesSent(TOTALS)
-        case "judge":
-            event = io.Judged(VERDICT)
-        case "decide":
-            event = io.Decided(True)
-        case _:
-            if actor.pieces < PIECES:
-                event = io.Garbled(0, "bytes are missing")
-            else:
-                actor, event = actor._replace(held=True), io.Finished(ARRIVED)
-    actor, more = hands.tell(actor, event)
-    return actor, (*out, *more)
-
-
-def _offer(link: Link, tid: bytes) -> tuple[Item, ...]:
-    said = (Manifest(tid, (FOLDER,)), Manifest(None, (FILE,)), OfferEnd(tid, 2, SIZE))
-    return tuple(_record(link, message) for message in said)
-
-
-def _pieces(link: Link) -> tuple[Item, ...]:
-    return (Item("piece", None, link.seal),) * PIECES
-
-
-def fail_job(hands: Hands, actor: Actor, job: tuple[str, bytes], event: io.Input) -> Result:
-    """A job has gone another way."""
-    actor = actor._replace(jobs=tuple(other for other in actor.jobs if other != job))
-    return hands.tell(actor, event)
-
-
 # ---- reading
 
 
-def readable(actor: Actor) -> bool:
+def readable(actor: Actor, link: Link) -> bool:
     """Whether there is something to read, and hands that read it.
 
     An answer to an offer can be faster than the news that the offer is out; it is kept until then.
     """
-    link = actor.link
-    if link is None or not (link.inbox and link.hearing):
+    if not (link.inbox and link.hearing):
         return False
     item = link.inbox[0]
-    early = (OFFERED, b"") in actor.jobs and item.kind == "record" and item.key == link.open
-    return not (early and isinstance(plain(item), Accept | Decline))
+    out = any(j.kind in ANSWERED and j.connection == link.connection for j in actor.jobs)
+    early = out and item.kind == "record" and item.key == link.open
+    return not (early and isinstance(plain(item), Accept | Decline | Want))
 
 
-def read(hands: Hands, actor: Actor) -> Result:
+def read(hands: Hands, actor: Actor, link: Link) -> Result:
     """The hands read the next thing from the data connection."""
-    link = actor.link
-    assert link is not None
-    assert link.inbox
     item, rest = link.inbox[0], link.inbox[1:]
     if item.kind == "piece" and item.key == link.open and link.takes_pieces:
-        link = link._replace(inbox=rest)
-        return actor._replace(link=link, pieces=actor.pieces + 1), ()
-    actor = actor._replace(link=link._replace(inbox=rest, hearing=False))
+        actor = _written(actor.with_link(link._replace(inbox=rest)), item.what)
+        return hands.tell(actor, io.Moved()) if not actor.broke else (actor, ())
+    actor = actor.with_link(link._replace(inbox=rest, hearing=False))
     return hands.tell(actor, _means(link, item))
 
 
-def unwritten(hands: Hands, actor: Actor) -> Result:
-    """The hands read a piece, and cannot write it."""
-    link = actor.link
-    assert link is not None
+def _written(actor: Actor, what: tuple[int, bytes]) -> Actor:
+    """A piece is written; pieces know which offer they are of."""
+    piece, tid = what
+    if tid != actor.state.bond.tid:
+        return actor._replace(broke="a piece of another offer was written")
+    if piece in actor.wrote:
+        return actor._replace(broke="the same bytes were written twice in one dial")
+    if piece in actor.got:
+        return actor._replace(broke="bytes that it has were sent again")
+    wrote, got = sorted((*actor.wrote, piece)), sorted((*actor.got, piece))
+    return actor._replace(wrote=tuple(wrote), got=tuple(got))
+
+
+def unwritten(hands: Hands, actor: Actor, link: Link, event: io.Input) -> Result:
+    """The hands read a thing, and cannot do with it what they should."""
     read_on = link._replace(inbox=link.inbox[1:], hearing=False)
-    return hands.tell(actor._replace(link=read_on), io.LocalBroke(DISK))
+    return hands.tell(actor.with_link(read_on), event)
 
 
 def _means(link: Link, item: Item) -> io.Input:
+    here = link.connection
     if item.kind == "end":
-        return io.LinkEnded(0, "it broke")
+        return io.LinkEnded(here, "it broke")
     if link.mode == "line" and item.kind == "line":
-        return io.Identified(0, item.what)
+        return io.Identified(here, item.what)
     if link.mode == "hello":
-        return io.Greeted(0, item.what if item.kind == "hello" else b"junk")
+        return io.Greeted(here, item.what if item.kind == "hello" else b"junk")
     if item.kind == "record" and item.key == link.open:
-        return io.Heard(0, plain(item), item.last)
-    return io.Garbled(0, "it cannot be opened")
+        return io.Heard(here, plain(item), item.last)
+    if item.kind == "over" and item.key == link.open:
+        return io.LinkEnded(here, "it is over", whole=True)
+    return io.Garbled(here, "it cannot be opened")
 
 
 def plain(item: Item) -> Any:

@@ -1,7 +1,9 @@
 """A relay that lies: it answers as it likes with all that it has seen, and carries what it likes.
 
 It does not know the secret. What it can do to sealed bytes is drop them, turn them back or send
-others; that a record moved out of its place does not open is for tests/test_seal.py.
+others; that a record moved out of its place does not open is for tests/test_seal.py. Here a
+lost connection is not made good (`Patience.reconnect` is 0): with a relay that answers as it likes,
+the two would look for each other without end.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from typing import NamedTuple
 from croc_core import party_io as io
 from croc_core import wire
 from croc_core.handshake import CapsOffer, Policy, hello, respond, start
+from croc_core.party import LINK
 from croc_core.values import Role
 from tests.explorer import hands as h
-from tests.explorer.actions import CALM, LATE
+from tests.explorer.actions import BRIEF, CALM, LATE, OVER, PAUSE
 from tests.explorer.engine import Bounds, Engine, Next, World
 from tests.explorer.search import Found, Search
 from tests.explorer.world import (
@@ -26,20 +29,22 @@ from tests.explorer.world import (
     JUNK,
     PORTS,
     RECIPIENT,
+    RIGHT,
     SENDER,
     SUITE,
     UP,
     WAITING,
     WRONG,
     Actor,
+    Case,
+    Chance,
     Item,
     Link,
     Outsider,
     ToRelay,
-    constant,
 )
 
-OWN_X = start(SUITE, CHANNEL, WRONG, CapsOffer(), constant(b"E")).x
+OWN_X = start(SUITE, CHANNEL, WRONG, CapsOffer(), Chance(b"E")).x
 UUID = "e" * 32
 
 
@@ -67,7 +72,7 @@ def _learn(known: Known, body: bytes) -> Known:
 def _own_answer(x: str) -> tuple[str, str]:
     """What the relay itself can answer to the sender's x."""
     policy = Policy(suites=(CURVE,))
-    made = respond(lambda _: SUITE, CHANNEL, CURVE, x, WRONG, policy, constant(b"E"))
+    made = respond(lambda _: SUITE, CHANNEL, CURVE, x, WRONG, policy, Chance(b"E"))
     return made.y, made.hh_k
 
 
@@ -119,11 +124,11 @@ class Liar(Engine):
     """Both parties with a relay between them that lies; `World.relay` is what it has been told."""
 
     def __init__(self, parts: h.Parts | None = None) -> None:
-        super().__init__(Bounds(faults=0, outsider=0, mortal=False), parts)
+        super().__init__(Bounds(faults=0, outsider=0, mortal=False), parts, reconnects=False)
         self._lies: dict[tuple[int, int], tuple[int, ...]] = {}
 
-    def start(self, *, right: bool = True, together: bool = False) -> World:
-        first = super().start(right=right, together=together)
+    def start(self, case: Case = RIGHT, *, together: bool = False) -> World:
+        first = super().start(case, together=together)
         return self.known(Known()), first[1], first[2], self.outsider(Outsider(0)), 0
 
     def known(self, known: Known) -> int:
@@ -143,7 +148,7 @@ class Liar(Engine):
         known: Known = self.relays.values[world[0]]
         for who in (SENDER, RECIPIENT):
             actor: Actor = self.actors.values[world[1 + who]]
-            for kind in (CALM, LATE):
+            for kind in (CALM, PAUSE, BRIEF, LATE, OVER):
                 for label, after, out in self._kinds(world[1 + who])[kind]:
                     if not any(isinstance(one, ToRelay) for one in out):
                         parts = [world[0], world[1], world[2]]
@@ -152,9 +157,10 @@ class Liar(Engine):
                         found[to] = Next(True, label, to, "")
             if actor.ask is not None and actor.ask.stage == UP:
                 self._lie(found, world, who, actor, known)
-            if actor.link is not None and not self.marks[world[1 + who]].over:
+            link = actor.link(LINK)
+            if link is not None and not self.marks[world[1 + who]].over:
                 other: Actor = self.actors.values[world[2 - who]]
-                for label, changed, peer in _carried(actor, actor.link, other):
+                for label, changed, peer in _carried(actor, link, other):
                     parts = [world[1], world[2]]
                     parts[who], parts[1 - who] = self.actor(changed), self.actor(peer)
                     to = (world[0], parts[0], parts[1], 0, 0)
@@ -212,17 +218,18 @@ def _carried(actor: Actor, link: Link, other: Actor) -> Iterator[tuple[str, Acto
         if link.hearing:
             turned = _with(actor, sent._replace(inbox=(first,)))
             yield f"the relay turns the {who}'s {first.kind} back", turned, other
-        if other.link is not None and other.link.stage == WAITING and not other.link.inbox:
-            there = _with(other, other.link._replace(inbox=(first,)))
+        theirs = other.link(LINK)
+        if theirs is not None and theirs.stage == WAITING and not theirs.inbox:
+            there = _with(other, theirs._replace(inbox=(first,)))
             yield f"the relay carries the {who}'s {first.kind}", _with(actor, sent), there
 
 
 def _with(actor: Actor, link: Link) -> Actor:
-    return actor._replace(link=link)
+    return actor.with_link(link)
 
 
 def explore_lies(parts: h.Parts | None = None, *, first: bool = False) -> Found:
     """Search all that a lying relay can bring about."""
     engine = Liar(parts)
-    starts = [engine.start(right=code) for code in (True, False)]
+    starts = [engine.start(case) for case in (RIGHT, Case(right=False))]
     return Search(engine, starts, 10_000_000, first=first).run()

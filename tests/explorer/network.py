@@ -35,58 +35,66 @@ from tests.explorer.world import (
 
 def absorb(actor: Actor, delivery: Delivery) -> Result:
     """Put into the hands what has come; the machine is told later."""
-    ask, link = actor.ask, actor.link
+    ask = actor.ask
     match delivery:
         case Answered(status, body):
             if ask is not None and ask.stage in (UP, HELD):
                 return actor._replace(ask=ask._replace(stage=DOWN, status=status, reply=body)), ()
             return actor, ()
         case Restarted():
-            if ask is not None and ask.stage == HELD:
-                actor = actor._replace(ask=ask._replace(stage=LOST))
-            if link is not None and link.stage in (WAITING, STAPLED):
-                actor = actor._replace(link=_gone(link))
-            return actor._replace(old=()), ()
+            return _restarted(actor), ()
         case Came(pair, items):
-            if link is not None and link.stage == STAPLED and link.pair == pair:
-                return actor._replace(link=_put(link, items)), ()
+            for link in actor.links:
+                if link.stage == STAPLED and link.pair == pair:
+                    return actor.with_link(_put(link, items)), ()
             return actor, ()
         case CutOff(pair):
-            if link is not None and link.pair == pair:
-                return actor._replace(link=_gone(link)), ()
+            for link in actor.links:
+                if link.pair == pair:
+                    return actor.with_link(_gone(link)), ()
             return actor._replace(old=tuple(o for o in actor.old if o.pair != pair)), ()
     return _absorb_link(actor, delivery)
 
 
+def _restarted(actor: Actor) -> Actor:
+    """All that the relay had is gone."""
+    ask = actor.ask
+    if ask is not None and ask.stage == HELD:
+        actor = actor._replace(ask=ask._replace(stage=LOST))
+    for link in actor.links:
+        if link.stage in (WAITING, STAPLED):
+            actor = actor.with_link(_gone(link))
+    return actor._replace(old=())
+
+
 def _absorb_link(actor: Actor, delivery: Said | Dropped | Joined) -> Result:
-    link = actor.link
-    mine = link is not None and link.number == delivery.number
+    link = next((x for x in actor.links if x.number == delivery.number), None)
     others = tuple(o for o in actor.old if o.number != delivery.number)
     match delivery:
         case Said(_, data):
-            return (actor._replace(link=_put(link, (Item("line", data),))) if mine else actor), ()
+            if link is None:
+                return actor, ()
+            return actor.with_link(_put(link, (Item("line", data),))), ()
         case Dropped():
-            if mine:
-                return actor._replace(link=_gone(link)), ()
+            if link is not None:
+                return actor.with_link(_gone(link)), ()
             return actor._replace(old=others), ()
         case Joined(_, pair):
-            if not mine:
+            if link is None:
                 joined_old = tuple(o._replace(pair=pair) for o in actor.old if o not in others)
                 return actor._replace(old=others + joined_old), ()
-            assert link is not None
-            joined = link._replace(stage=STAPLED, pair=pair, outbox=())
+            joined = link._replace(stage=STAPLED, pair=pair, outbox=(), unseen=-1)
             out = (ToPeer(pair, link.outbox),) if link.outbox else ()
-            return actor._replace(link=joined), out
+            return actor.with_link(joined), out
 
 
-def _put(link: Link | None, items: tuple[Item, ...]) -> Link:
-    assert link is not None
+def _put(link: Link, items: tuple[Item, ...]) -> Link:
     if link.inbox and link.inbox[-1] == END:
         return link
     return link._replace(inbox=link.inbox + items)
 
 
-def _gone(link: Link | None) -> Link:
+def _gone(link: Link) -> Link:
     """The connection is cut; what had come can still be read."""
     return _put(link, (END,))._replace(stage=GONE, pair=0, outbox=())
 
@@ -94,17 +102,21 @@ def _gone(link: Link | None) -> Link:
 # ---- what the network does
 
 
-def reset(actor: Actor) -> Result:
+def reset(actor: Actor, link: Link) -> Result:
     """The data connection breaks at this end: what was on its way here is lost."""
-    link = actor.link
-    assert link is not None
     out: tuple[Emission, ...] = ()
     if link.stage == WAITING:
         actor = actor._replace(old=(*actor.old, Old(link.number, link.line)))
     elif link.stage == STAPLED:
         out = (Ended(link.pair),)
     broken = link._replace(stage=GONE, pair=0, inbox=(END,), outbox=())
-    return actor._replace(link=broken), out
+    return actor.with_link(broken), out
+
+
+def crowded(actor: Actor, link: Link) -> Result:
+    """The relay has no room for it on its data port: it says so and hangs up."""
+    refused = (Item("line", b"ERR 503 busy\n"), END)
+    return actor.with_link(link._replace(stage=GONE, inbox=refused)), ()
 
 
 def noticed(actor: Actor, old: Old) -> Result:

@@ -5,19 +5,23 @@ Each function returns the sentence of the property that is broken, or nothing.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from croc_core import channel as c
 from croc_core import recipient_states as rs
 from croc_core import sender_states as ss
-from croc_core.book import ChannelTimer
+from croc_core.book import AskTimer, ChannelTimer, LinkTimer
 from croc_core.errors import Code
 from croc_core.identify import encode_line
+from croc_core.party import Leaving
+from croc_core.reconnect import Away
 from croc_core.relay_io import Answer, Asked, Effect, Input, LinkReceived, Say, Staple
 from croc_core.values import Role
 from tests.explorer.relays import Node
 from tests.explorer.world import STAPLED, Actor, Dead
 
+MANY = 20
+"""More steps with chance than any run has that bears as many losses as faults are allowed."""
 VALUES = ("x", "y", "hh_k", "h_k")
 
 
@@ -31,9 +35,7 @@ def relay_state(node: Node) -> str:
         if isinstance(channel, c.Closed):
             named = {x[0] for x in book.asks.values()} | {x[0] for x in book.pending.values()}
             named |= {x[0] for x in links._pairs.values()}
-            timers = {t for t in node.relay._timers._live if t != ChannelTimer(name)}
-            alive = name in {*book.locals, *named, *book._ages._live}
-            if alive or timers - {*_unnamed_timers(node)}:
+            if name in {*book.locals, *named, *book._ages._live} or _idle_timers(node):
                 return "a closed channel still holds something"
             continue
         if len(channel.addresses) > c.MAX_ADDRESSES:
@@ -44,22 +46,38 @@ def relay_state(node: Node) -> str:
         if not inside <= set(channel.addresses):
             return "a stranger's address holds something of the channel"
         counted = sum(count for _, count in c.staplings_of(channel))
-        if counted != node.staples or isinstance(channel, c.Stapled) is not bool(counted):
+        if counted != dict(node.staples).get(name, 0) or isinstance(channel, c.Stapled) is not bool(
+            counted
+        ):
             return "stapled does not say what was stapled"
     if book.unstapled.total != len(links._unnamed) + len(book.pending):
         return "the relay has lost count of its connections"
     return ""
 
 
-def _unnamed_timers(node: Node) -> list[object]:
-    return [t for t in node.relay._timers._live if getattr(t, "link", None) in node.links._unnamed]
+def _idle_timers(node: Node) -> set[object]:
+    """Timers of the relay that nothing is left for."""
+    live: set[object] = {*node.relay._timers._live}
+    links = {LinkTimer(link) for link in (*node.links._unnamed, *node.book.pending)}
+    asks = {AskTimer(ask) for ask in node.book.asks}
+    return live - links - asks - {ChannelTimer(name) for name in node.book.channels}
 
 
 def relay_step(
     before: Node, after: Node, inputs: tuple[Input, ...], effects: tuple[Effect, ...], same: bool
 ) -> str:
     """What no step of the relay may do."""
-    old, new = before.channel, after.channel
+    channels = after.book.channels
+    for name, old in before.book.channels.items():
+        bad = _channel_step(old, channels.get(name))
+        if bad:
+            return bad
+    if not same and _refused(inputs, effects):
+        return "a request was refused and changed something"
+    return ""
+
+
+def _channel_step(old: c.Channel, new: c.Channel | None) -> str:
     if isinstance(old, c.Closed) and new not in (old, None):
         return "a closed channel was opened again"
     if isinstance(old, c.Open) and isinstance(new, c.Open):
@@ -69,8 +87,6 @@ def relay_step(
                 return f"{name} was overwritten"
         if isinstance(old, c.Stapled) and not isinstance(new, c.Stapled):
             return "stapled was taken back"
-    if not same and _refused(inputs, effects):
-        return "a request was refused and changed something"
     return ""
 
 
@@ -86,8 +102,9 @@ def _refused(inputs: tuple[Input, ...], effects: tuple[Effect, ...]) -> bool:
     return False
 
 
-def staple(channel: c.Channel | None, effect: Staple, line_a: bytes, line_b: bytes) -> str:
+def staple(node: Node, effect: Staple, line_a: bytes, line_b: bytes) -> str:
     """Only the two members are ever stapled, the sender's connection first."""
+    channel = node.book.channels.get(node.links._pairs[effect.pair][0])
     if not isinstance(channel, c.Stapled):
         return "a channel that is not there was stapled"
     sender = encode_line(channel.name, channel.sender.uuid)
@@ -108,35 +125,45 @@ class Marks(NamedTuple):
     dead: bool
     shown: bool
     held: bool
-    pair: int
+    bonded: bool
+    """The two have confirmed each other, or its run is ending."""
+    met: bool
+    """They have had a data connection, or its run is ending."""
+    pairs: tuple[int, ...]
     old_pairs: tuple[int, ...]
     done: bool
     """It reports success."""
     ending: bool
     """The sender has sent all, or the recipient holds all; or it is past that."""
     told: bool
-    confirmed: bool
+    words: tuple[bytes, Any] | None
     broke: str
 
 
 _SENT = (ss.AwaitingReceipt, ss.Done, ss.Unconfirmed)
 _HOLDS = (rs.AwaitingEnd, rs.Closing, rs.Done)
+_ACCEPTED = (rs.Deciding, rs.AwaitingDigests, rs.Receiving, rs.Finishing, *_HOLDS)
 
 
 def marks(actor: Actor, *, over: bool, idle: bool) -> Marks:
-    link, state = actor.link, actor.state
+    state = actor.state
+    stapled = tuple(link.pair for link in actor.links if link.stage == STAPLED)
+    sent = isinstance(state, Away) and state.bond.sent
+    ends = over or isinstance(state, Leaving | rs.Closing)
     return Marks(
         over=over,
         idle=idle,
         dead=isinstance(state, Dead),
         shown=actor.shown,
         held=actor.held,
-        pair=link.pair if link is not None and link.stage == STAPLED else 0,
+        bonded=ends or isinstance(state, Away),
+        met=ends or (isinstance(state, Away) and state.bond.met),
+        pairs=stapled,
         old_pairs=tuple(old.pair for old in actor.old if old.pair),
         done=isinstance(state, ss.Done | rs.Done),
-        ending=isinstance(state, _SENT if actor.role is Role.SENDER else _HOLDS),
+        ending=sent or isinstance(state, _SENT if actor.role is Role.SENDER else _HOLDS),
         told=actor.told,
-        confirmed=actor.confirmed,
+        words=actor.words,
         broke=party(actor),
     )
 
@@ -144,17 +171,32 @@ def marks(actor: Actor, *, over: bool, idle: bool) -> Marks:
 def party(actor: Actor) -> str:
     """What every state of a party must be like."""
     if actor.broke:
-        return f"the core refuses its hands: {actor.broke}"
+        return (
+            f"the core refuses its hands: {actor.broke}" if " it: " in actor.broke else actor.broke
+        )
+    if actor.draws > MANY:
+        return f"the {actor.role} comes back again and again"
+    return _secrets(actor) or _files(actor)
+
+
+def _secrets(actor: Actor) -> str:
+    if actor.tried > 1:
+        return f"the {actor.role} tried the words of the code against more than one value"
     if actor.confirmed and not actor.right:
         return f"the {actor.role} confirmed a wrong secret"
-    link = actor.link
-    sealed = link is not None and bool(link.seal or link.open)
-    wrote = actor.pieces or actor.held
-    if not actor.confirmed and (sealed or wrote or (link is not None)):
+    if not actor.confirmed and (actor.links or actor.got or actor.held):
         return f"the {actor.role} went to the data port, sealed, opened or wrote unconfirmed"
     proof = actor.ask is not None and b'"h_k"' in actor.ask.body
     if proof and not actor.confirmed:
         return "the sender gave its proof away unconfirmed"
+    mine = actor.case.verify[actor.role is Role.RECIPIENT]
+    offers = isinstance(actor.state, (ss.Offering, ss.AwaitingAccept, *_ACCEPTED))
+    if mine and offers and not actor.agreed:
+        return f"the {actor.role} went on before its person had compared the words"
+    return ""
+
+
+def _files(actor: Actor) -> str:
     if isinstance(actor.state, _HOLDS) and not actor.held:
         return "the recipient reports files that it does not hold"
     if isinstance(actor.state, ss.Done) and not actor.told:
@@ -176,6 +218,9 @@ def ending(actor: Actor) -> str:
 
 def world(sender: Marks, recipient: Marks) -> str:
     """What the two must agree on."""
+    ours, theirs = sender.words, recipient.words
+    if ours and theirs and ours[0] == theirs[0] and ours != theirs:
+        return "the two see other words in the same session"
     if sender.done and not recipient.held:
         return "the sender reports success, and the recipient does not hold the file"
     if recipient.ending and not (sender.ending or sender.dead):

@@ -39,6 +39,7 @@ from tests.explorer.world import (
 
 LIMITS = Limits(joins_per_minute=1_000_000)
 LONG_AGO = -1e9
+Staples = tuple[tuple[str, int], ...]
 EVERYBODY = -1
 _RELAY = {
     "limits", "_entropy", "_token", "_out", "_timers", "_book", "_links", "_rate", "_adopted",
@@ -66,8 +67,8 @@ class Node(NamedTuple):
     """A relay that is never stepped itself, only its copies."""
 
     relay: Relay
-    staples: int
-    """How many times it has stapled two connections of the channel that is open."""
+    staples: tuple[tuple[str, int], ...] = ()
+    """How many times it has stapled two connections of each channel that is open."""
 
     @property
     def channel(self) -> Channel | None:
@@ -84,7 +85,7 @@ class Node(NamedTuple):
 
 def fresh(draws: int = 0) -> Node:
     """A relay that has just been started."""
-    return Node(Relay(Draws(draws), LIMITS, PORTS), 0)
+    return Node(Relay(Draws(draws), LIMITS, PORTS))
 
 
 def _draws(relay: Relay) -> int:
@@ -171,9 +172,10 @@ def act(
 
 
 def _act(
-    relay: Relay, staples: int, inputs: tuple[Input, ...], fresh_pairs: bool
+    relay: Relay, staples: Staples, inputs: tuple[Input, ...], fresh_pairs: bool
 ) -> tuple[Node, tuple[Effect, ...]]:
     effects: list[Effect] = []
+    counts = dict(staples)
     for event in inputs:
         if not fresh_pairs:  # the lowest number that is free will do: numbers are only names
             links = relay._links
@@ -181,14 +183,16 @@ def _act(
             links._last_pair = free - 1
         for effect in relay.handle(event, NOW):
             effects.append(effect)
+            if isinstance(effect, Staple):
+                name = relay._links._pairs[effect.pair][0]
+                counts[name] = counts.get(name, 0) + 1
             if isinstance(effect, Cut):  # the hands report the end of what they cut
                 assert not relay.handle(PairEnded(effect.pair), NOW)
     if not fresh_pairs:
         relay._links._last_pair = 0
-    staples += sum(isinstance(effect, Staple) for effect in effects)
-    channel = relay._book.channels.get(CHANNEL)
-    alive = channel is not None and not isinstance(channel, Closed)
-    return Node(relay, staples if alive else 0), tuple(effects)
+    open_ones = {n for n, c in relay._book.channels.items() if not isinstance(c, Closed)}
+    left = tuple(sorted((name, count) for name, count in counts.items() if name in open_ones))
+    return Node(relay, left), tuple(effects)
 
 
 def deliveries(effects: tuple[Effect, ...]) -> tuple[tuple[int, Delivery], ...]:
@@ -233,12 +237,12 @@ def overdue(node: Node) -> list[tuple[str, bool, Node, tuple[Effect, ...]]]:
                     what = "the channel has been idle for too long"
         relay._timers.set(timer, NOW.mono)
         found.append((what, waits, *_act(relay, node.staples, (Woke(),), False)))
-    channel = node.channel
-    if channel is not None and not isinstance(channel, Closed | Stapled):
-        relay = copy(node.relay)
-        relay._book._ages.set(CHANNEL, NOW.mono)
-        after = _act(relay, node.staples, (Woke(),), False)
-        found.append(("the channel is too old", False, *after))
+    for name, channel in sorted(node.book.channels.items()):
+        if not isinstance(channel, Closed | Stapled):
+            relay = copy(node.relay)
+            relay._book._ages.set(name, NOW.mono)
+            after = _act(relay, node.staples, (Woke(),), False)
+            found.append(("the channel is too old", False, *after))
     return found
 
 

@@ -15,11 +15,16 @@ from croc_core.table import Table
 from tests.explorer import hands as h
 from tests.explorer import properties
 from tests.explorer.engine import Bounds, Engine, Next, World
+from tests.explorer.world import Case
 
+CODES = (Case(), Case(right=False))
 NO_END = "when faults stop, the run does not end"
 UNWELL = "nothing went wrong, and the run did not end as it must"
+APART = "only connections were lost, and the two did not both end well"
 WELL = {True: ("done", "done"), False: ("wrong_code", "wrong_code")}
 """How a run with the right or the wrong code ends where nothing goes wrong."""
+BACK = (("done", "done"), ("unconfirmed", "done"))
+"""How a run ends in which only connections are lost: a lost receipt cannot be had again."""
 
 
 @dataclass
@@ -183,6 +188,9 @@ class Search:
         ending = engine.ending(world)
         self._found.endings[ending] += 1
         right: bool = engine.actors.values[world[2]].right
+        losses = engine.bounds.losses and right
+        if losses and ending not in BACK and not self._broken(world):
+            self._violation(APART, self._way(number), "")
         if engine.undisturbed(world) and ending != WELL[right] and not self._broken(world):
             self._violation(UNWELL, self._way(number), "")
 
@@ -193,13 +201,13 @@ def explore(
     parts: h.Parts | None = None,
     limit: int = 10_000_000,
     homes: tuple[bool, ...] = (False,),
-    codes: tuple[bool, ...] = (True, False),
+    cases: tuple[Case, ...] = CODES,
     first: bool = False,
 ) -> Found:
-    """Search all worlds within *bounds*: right and wrong codes, two addresses or one.
+    """Search all worlds within *bounds*: what the run is about, two addresses or one.
 
     With *first*, no further than to the first property that is broken.
     """
     engine = Engine(bounds, parts)
-    starts = [engine.start(right=code, together=home) for code in codes for home in homes]
+    starts = [engine.start(case, together=home) for case in cases for home in homes]
     return Search(engine, starts, limit, first=first).run()

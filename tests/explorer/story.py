@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from croc_core import channel as c
-from tests.explorer.engine import Engine, World
+from tests.explorer.engine import Bounds, Engine, World
 from tests.explorer.search import Found
 from tests.explorer.world import Actor, Dead
 
@@ -71,6 +71,33 @@ def _held(channel: Any) -> str:
     return "none" if channel is None else f"{_name(channel)} {channel.seq}"
 
 
+def _bounds(bounds: Bounds) -> str:
+    kind = "losses of connections or of the relay's memory" if bounds.losses else "faults"
+    said = f"{bounds.faults} {kind}"
+    if bounds.roams:
+        said += " or of an address"
+    if bounds.thin > 1:
+        said += (
+            f" ({'after the first ' if bounds.faults > 1 else ''}in one of {bounds.thin} worlds)"
+        )
+    when = " once the two have confirmed each other" if bounds.behind else ""
+    return said + when
+
+
+def _cases(found: Found) -> str:
+    """What the runs were about."""
+    cases = {found.engine.actors.values[world[2]].case for world in found.starts}
+    said = []
+    for case in sorted(cases, reverse=True):
+        words = ["the right code" if case.right else "a wrong code"]
+        words += [f"a {case.kept} part held"] if case.kept else []
+        asks = [who for who, ask in zip(("sender", "recipient"), case.verify, strict=True) if ask]
+        words += [f"{' and '.join(asks)} compare the words"] if asks else []
+        words += [f"{case.streams + 1} connections"] if case.streams > 1 else []
+        said.append(", ".join(words))
+    return "; ".join(said)
+
+
 def report(found: Found) -> str:
     """All that a search has found, for a person."""
     engine = found.engine
@@ -78,9 +105,9 @@ def report(found: Found) -> str:
     space = "the whole space" if found.closed else "cut at the limit, then without further faults"
     where = sorted({tuple(engine.actors.values[p].address for p in w[1:3]) for w in found.starts})
     lines = [
-        f"{bounds.faults} faults, {bounds.outsider} deeds of the outsider, "
+        f"{_bounds(bounds)}, {bounds.outsider} deeds of the outsider, "
         f"{'both parties mortal' if bounds.mortal else 'nobody dies'}, "
-        f"at most 2 data connections of each party, addresses {where}",
+        f"addresses {where}, {_cases(found)}",
         f"{found.states:,} states ({space}), {found.transitions:,} transitions, "
         f"depth {found.depth}, {found.seconds:.0f} s of one processor, "
         f"{found.states / max(found.seconds, 0.001):,.0f} states/s",
