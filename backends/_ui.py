@@ -213,6 +213,8 @@ class Face:
         if not self._stdout_is_terminal():
             self._print(text.encode())
             return
+        self._shown.close()  # it stands where the text goes, and begins anew below it
+        self._shown = self._nothing
         for line in text.splitlines():
             self._print(f"{show(line.expandtabs(), 10 * len(line) + 80)}\n".encode())
 

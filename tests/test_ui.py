@@ -263,6 +263,18 @@ def test_the_bar_says_what_is_waited_for_until_it_goes_on(monkeypatch: pytest.Mo
     assert speeds == {False}
 
 
+def test_a_text_has_lines_of_its_own_where_a_bar_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    def use() -> None:
+        with open(sys.stderr.fileno(), "wb", closefd=False) as out:
+            face = Face("CMD", "receive", Style(), out, sys.stderr)
+            face.tell(Progress(3, 10, 0, 5.0, None, "text.txt"))
+            face.tell(Text("the door\nis 4711\n"))
+            face.tell(Completed(1, 10, 0.0))
+
+    lines = on_screen(monkeypatch, use)
+    assert {"the door", "is 4711"} <= set(lines)
+
+
 # ---- words
 
 
