@@ -77,7 +77,8 @@ class Link:
         inbox = self.conn.inbox
         self._stage.until(lambda: len(inbox) >= count or self.conn.ended, what, seconds)
         if len(inbox) < count:
-            raise UnmetError(f"it hung up where {what} was awaited")
+            said = self._stage.last_words()
+            raise UnmetError(f"it hung up where {what} was awaited; it said last: {said}")
         data = bytes(inbox[:count])
         del inbox[:count]
         return data
