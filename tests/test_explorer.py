@@ -27,7 +27,7 @@ from croc_core.handshake import hello
 from croc_core.machine import Interpret
 from croc_core.messages import Receipt
 from croc_core.party import LINK, Failed, LinkLost
-from croc_core.reconnect import MeetAgain, StillAway, Unsure
+from croc_core.reconnect import AskingWhy, MeetAgain, StillAway, Unsure
 from croc_core.table import Row, Table, row
 from croc_core.values import Moment, Role
 from tests.explorer import hands
@@ -43,6 +43,7 @@ from tests.explorer.world import SECRET, TRUTH, Actor, Case, Link, honest
 NOTHING = Bounds(faults=0, outsider=0, mortal=False)
 SMALL = Bounds(faults=1, outsider=1)
 THIN = SMALL._replace(thin=7)
+BEHIND = Bounds(faults=1, outsider=0, mortal=False, behind=True)
 LOSSES = Bounds(faults=1, outsider=0, mortal=False, losses=True, roams=True)
 APART_AND_TOGETHER = (False, True)
 
@@ -344,7 +345,8 @@ def a_hello_for_every_dial(patch: pytest.MonkeyPatch) -> None:
 def never_a_rejoin(_: pytest.MonkeyPatch) -> Parts:
     def stay(context: Any, at: Any, event: io.Input, now: Moment) -> object | None:
         found = rj.interpret(context, at, event, now)
-        return StillAway(at.failure) if isinstance(found, MeetAgain) else found
+        asks = isinstance(at, AskingWhy) and isinstance(found, MeetAgain)
+        return StillAway(at.failure) if asks else found
 
     return Parts(recipient_judge=stay)
 
@@ -408,16 +410,19 @@ SEEDS = {
     ),
     "no receipt": Seed(no_receipt, UNWELL, NOTHING),
     "success in hope": Seed(
-        success_without_a_receipt, "the sender reports success without a receipt"
+        success_without_a_receipt, "the sender reports success without a receipt", BEHIND
     ),
     "failure in doubt": Seed(
         failure_where_it_may_have_arrived,
         "the recipient holds the file, and the sender says that nothing arrived",
+        BEHIND,
     ),
     "no deadline": Seed(patience_without_end, NO_END, Bounds(faults=0, outsider=0)),
     "answer too early": Seed(answers_are_not_kept, UNWELL, NOTHING),
     "second guess": Seed(
-        a_second_guess, "the sender tried the words of the code against more than one value"
+        a_second_guess,
+        "the sender tried the words of the code against more than one value",
+        NOTHING,
     ),
     "one hello": Seed(a_hello_for_every_dial, "a hello was sent twice", LOSSES),
     "no rejoin": Seed(never_a_rejoin, NO_END, LOSSES),
@@ -430,8 +435,10 @@ SEEDS = {
         NOTHING,
         (Case(verify=(True, False)),),
     ),
-    "legs unasked": Seed(legs_are_not_waited_for, UNWELL, NOTHING, (Case(streams=2),)),
-    "row left out": Seed(a_row_left_out, "the core refuses its hands: LinkEnded breaks it: "),
+    "legs unasked": Seed(
+        legs_are_not_waited_for, "a piece of another", NOTHING, (Case(streams=2),)
+    ),
+    "row left out": Seed(a_row_left_out, "the core refuses its hands: Woke breaks it: ", BEHIND),
 }
 
 

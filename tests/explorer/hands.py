@@ -373,7 +373,7 @@ def read(hands: Hands, actor: Actor, link: Link) -> Result:
 def _written(actor: Actor, what: tuple[int, bytes]) -> Actor:
     """A piece is written; pieces know which offer they are of."""
     piece, tid = what
-    if tid != actor.state.bond.tid:
+    if not isinstance(actor.state, Away) or tid != actor.state.bond.tid:
         return actor._replace(broke="a piece of another offer was written")
     if piece in actor.wrote:
         return actor._replace(broke="the same bytes were written twice in one dial")
