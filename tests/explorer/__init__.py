@@ -29,8 +29,8 @@ meet again on channels that both derive, go on or offer anew. For that
   nobody can have seen gives its count back, and the nonces of joins are constant, so that to look
   for the other side for ever is a cycle, and not a space without end;
 - `until`, by which a loss must be made good, is there or not: its time is one of two moments, now
-  and past all deadlines. That it has passed is a step of its own (`actions.Kind.OVER`). Deadlines of
-  seconds come before those of minutes, and pauses before both, but for a recipient that looks for
+  and past all deadlines. That it has passed is a step of its own (`actions.Kind.OVER`). Deadlines
+  of seconds come before those of minutes, and pauses before both, but for a recipient that looks for
   channels round by round.
 
 `Bounds.losses` is what reconnecting is for: connections, requests and the relay's memory are lost,
