@@ -30,8 +30,8 @@ meet again on channels that both derive, go on or offer anew. For that
   for the other side for ever is a cycle, and not a space without end;
 - `until`, by which a loss must be made good, is there or not: its time is one of two moments, now
   and past all deadlines. That it has passed is a step of its own (`actions.Kind.OVER`). Deadlines
-  of seconds come before those of minutes, and pauses before both, but for a recipient that looks for
-  channels round by round.
+  of seconds come before those of minutes, and pauses before both, but for a recipient that looks
+  for channels round by round.
 
 `Bounds.losses` is what reconnecting is for: connections, requests and the relay's memory are lost,
 nothing else, once the two have met; then every ending is success on both sides, or a sender that is
