@@ -103,7 +103,7 @@ def test_without_faults_an_outsider_stops_a_run_but_makes_nobody_unsure() -> Non
 
 
 def test_with_faults_and_deaths_success_is_alone_only_where_the_receipt_was_lost() -> None:
-    found = explore(Bounds(faults=1, outsider=0, thin=3), cases=(Case(),))
+    found = explore(Bounds(faults=1, outsider=0), cases=(Case(),))
     lone = {a for a, b in found.endings if b == "done"}
     assert lone == {"done", "unconfirmed", "dead"}
     assert {b for a, b in found.endings if a == "done"} == {"done", "dead"}
