@@ -119,7 +119,7 @@ def test_the_other_role() -> None:
 
 def test_a_reader_counts_all_that_comes_before_anything_is_secured() -> None:
     reader = Reader()
-    assert (reader.received, reader.passed, reader.moved) == (0, 0, 0)
+    assert (reader.received, reader.passed, reader.moved, reader.entry) == (0, 0, 0, -1)
     for part in (b"4", b"27"):
         reader.buffer()[: len(part)] = part
         reader.advance(len(part))

@@ -136,6 +136,25 @@ def test_renewals_come_to_an_end(pauses: list[float]) -> None:
     assert isinstance(made.state, Bounded)
 
 
+def test_a_wait_is_late_from_the_end_of_its_longest_on() -> None:
+    """Told apart: so long without a sign, and so long in all."""
+    late: list[bool] = []
+
+    def listen(context: object, state: object, event: Input, now: Moment) -> object | None:
+        if isinstance(event, Woke):
+            late.append(event.late)
+            return None
+        return interpret("context", state, event, now)
+
+    patience = {Idle: 1.0, Waiting: 10.0, Bounded: 10.0}
+    made = Machine("context", Idle(), TABLE, listen, patience, frozenset({Again}), {Waiting: 15.0})
+    made.handle(Started(), at(50.0))
+    made.handle(Woke(), at(60.0))
+    made.handle(Woke(), at(64.999))
+    made.handle(Woke(), at(65.0))
+    assert late == [False, False, True]
+
+
 def test_a_state_with_a_bound_of_its_own_waits_no_longer() -> None:
     made = machine()
     made.handle(Started(), at(0.0))

@@ -11,8 +11,8 @@ import pytest
 from croc_core import selection as module
 from croc_core.content import MAX_SIZE, Entry, Kind, Span, Stretch, Totals
 from croc_core.errors import Party, RemoteProtocolError
-from croc_core.messages import Accept, Held, Manifest
-from croc_core.outgoing import DigestProducer, ManifestProducer, WantProducer
+from croc_core.messages import Accept, Held, Manifest, Range, Want
+from croc_core.outgoing import RANGES, DigestProducer, ManifestProducer, WantProducer
 from croc_core.resume import BLOCK
 from croc_core.selection import FILE_COST, LEAST_SLAB, SPARE_RANGES, Outline, Selection
 from tests.memory_files import MemorySink, MemorySource
@@ -225,6 +225,20 @@ def test_blocks_of_a_hole_count_as_read() -> None:
     producer = DigestProducer(pair()[0], Sparse(), bytes(16), [(0, 2 * BLOCK + 5)], bytes(32))
     assert producer.fill() is not None
     assert producer.moved == 2 * BLOCK + 5
+
+
+class Scattered(MemorySink):
+    """One stretch more than a message holds."""
+
+    def lacking(self) -> Iterator[Stretch]:
+        for number in range(RANGES + 1):
+            yield Stretch(number, 0, 1)
+
+
+def test_a_long_want_takes_two_messages() -> None:
+    first, second = WantProducer(pair()[0], Scattered(), b"\1" * 16)._messages
+    assert first == Want(b"\1" * 16, tuple(Range(n, 0, 1) for n in range(RANGES)), True)
+    assert second == Want(b"\1" * 16, (Range(RANGES, 0, 1),), False)
 
 
 class Lacking(MemorySink):

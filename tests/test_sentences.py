@@ -109,7 +109,8 @@ def parsed(plain: bytes, *, further: bool = False, taking: bool = True) -> None:
     parser = Parser(further=further)
     if taking:
         parser.sink = MemorySink()
-        parser.inflate = None if further else lambda data, length: b""
+        if not further:
+            parser.inflate = lambda data, length: b""
     parser.feed(memoryview(plain), len(plain) + 20)
     parser.parse()
 
