@@ -81,7 +81,7 @@ def _add_party(parser: argparse.ArgumentParser, relay: str, curve: str) -> None:
         type=_number(1, MAX_STREAMS),
         metavar="NUMBER",
         help="How many connections carry files at one time, as far as the other side and the "
-        "relay's ports go along (default: 1).",
+        "relay's ports go along (default: 4, and 1 for less than 16 MiB).",
     )
     parser.add_argument(
         "--reconnect",

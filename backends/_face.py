@@ -126,7 +126,8 @@ class Face:
                 return receiving(self._options, code, decide, say, show_text)
             from backends.files.stream import StreamSink
 
-            return receiving_into(self._options, code, decide, StreamSink(into))
+            in_order = dataclasses.replace(self._options, streams=1)
+            return receiving_into(in_order, code, decide, StreamSink(into))
 
         transfer = self._noted(begin, make)
         return transfer

@@ -27,6 +27,11 @@ MIN_THROTTLE = 1024
 """Least throttle, in bytes a second: with less a record takes too long to be a sign of life."""
 MAX_STREAMS = 15
 """Most data connections that carry files; there are 16 with the one for messages."""
+STREAMS = 4
+"""How many data connections carry files where nothing is said: several times one on a path that
+loses packets, and no slower on one that does not (docs/performance.md)."""
+MANY_FROM = 16 << 20
+"""Where nothing is said, fewer bytes than this come over one connection."""
 RECONNECT = 600.0
 """How long to try to reconnect without progress where nothing else is said, in seconds."""
 MAX_RECONNECT = 86400
@@ -93,8 +98,9 @@ class Options:
     """Most entries to accept in one offer."""
     throttle: int | None = None
     """Most bytes a second that a run sends or takes, over all its connections; None: no bound."""
-    streams: int = 1
-    """How many data connections may carry files at one time."""
+    streams: int | None = None
+    """How many data connections may carry files at one time; None: four, and one for less than
+    16 MiB."""
     verify: bool = False
     """Show four words that both people compare, and wait for this person's word about them."""
     reconnect: float = RECONNECT
@@ -120,7 +126,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.throttle is not None and self.throttle < MIN_THROTTLE:
             raise ValueError(f"A throttle is at least {MIN_THROTTLE} bytes a second.")
-        if not 1 <= self.streams <= MAX_STREAMS:
+        if self.streams is not None and not 1 <= self.streams <= MAX_STREAMS:
             raise ValueError(f"There are 1 to {MAX_STREAMS} streams.")
         if not 0 <= self.reconnect <= MAX_RECONNECT:
             raise ValueError(f"To reconnect may take 0 to {MAX_RECONNECT} seconds.")

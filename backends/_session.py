@@ -106,7 +106,7 @@ def sending(options: Options, paths: Sequence[str], say: Say) -> Session:
 
 def sending_from(options: Options, source: Source) -> Session:
     """A sender of whatever *source* gives."""
-    from backends._options import where
+    from backends._options import STREAMS, where
     from backends._party_node import SenderNode
     from backends._words import words
     from croc_core.handshake import CapsOffer
@@ -128,7 +128,7 @@ def sending_from(options: Options, source: Source) -> Session:
             token=token,
             caps=CapsOffer(verify=options.verify),
             patience=_patience(options),
-            streams=options.streams,
+            streams=options.streams or STREAMS,
         )
         machine = sender(context)
         return SenderNode(machine, relay.host, relay.port, source, compress=options.compress)
@@ -161,7 +161,7 @@ def receiving(
 
 def receiving_into(options: Options, code: str, decide: Decide, sink: Sink) -> Session:
     """A recipient into whatever *sink* is."""
-    from backends._options import where
+    from backends._options import MANY_FROM, STREAMS, where
     from backends._party_node import RecipientNode
     from croc_core.content import Codec
     from croc_core.handshake import Policy
@@ -178,7 +178,8 @@ def receiving_into(options: Options, code: str, decide: Decide, sink: Sink) -> S
         curve=options.curve,
         policy=Policy(suites=suites, verify=options.verify),
         patience=_patience(options),
-        streams=options.streams,
+        streams=options.streams or STREAMS,
+        many_from=MANY_FROM if options.streams is None else 0,
         codecs=tuple(Codec) if options.compress else (Codec.RAW, Codec.ZEROS),
         max_entries=options.max_files,
     )
@@ -214,6 +215,7 @@ def _embedded(
 ) -> Session:
     """A sender together with a relay of its own, as one node."""
     from backends._embedded import Embedded
+    from backends._options import STREAMS
     from backends._peers import Connections
     from backends._relay_node import RelayNode
     from croc_core.limits import Limits
@@ -225,7 +227,8 @@ def _embedded(
         connections=Connections(most=64, per_address=16),
     )
     node = Embedded(relay, options.host, lambda at, shown: party(at, shown, token))
-    ports = 1 + (1 if options.streams == 1 else options.streams + 1)
+    streams = options.streams or STREAMS
+    ports = 1 + (1 if streams == 1 else streams + 1)
     listen = (Listen(options.host, 0),) * ports
     if not options.discovery:
         return Session(node, lambda: node.failure, listen, options.throttle)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from backends._face import Steered
-from backends._session import Session
+from backends._options import MANY_FROM, STREAMS, Options
+from backends._session import Session, receiving, sending
 from croc_core.errors import LocalFileError, TransferError
 from croc_core.events import Event, Note, OfferSeen, Progress, Text, Verifier
 from croc_core.party_io import ComparedWords, Decided
@@ -241,3 +242,30 @@ def test_several_streams_carry_one_file(world: World, tmp_path: pathlib.Path) ->
     receiving.end()
     assert max(seen) == 3  # and one for the messages
     assert (world.out / "a.bin").read_bytes() == data
+
+
+def test_what_goes_to_a_writable_comes_in_order_however_large(
+    world: World, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "large").write_bytes(os.urandom(MANY_FROM))
+    sending = world.send("send", tmp_path / "large")
+    into = io.BytesIO()
+    world.receive(sending, into).end()
+    sending.end()
+    assert into.getvalue() == (tmp_path / "large").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"), [(None, (STREAMS, MANY_FROM)), (1, (1, 0)), (3, (3, 0))]
+)
+def test_several_connections_where_they_are_worth_it(
+    said: int | None, meant: tuple[int, int]
+) -> None:
+    options = Options(relay=HOST, streams=said)
+    recipient: Any = receiving(options, "a-b", lambda _: None, lambda _: None).node
+    sender: Any = sending(options, [__file__], lambda _: None).node
+    context = recipient._machine._context
+    assert (context.streams, context.many_from) == meant
+    assert sender._machine._context.streams == meant[0]
+    own: Any = sending(Options(streams=said), [__file__], lambda _: None)
+    assert len(own.listen) == (2 if said == 1 else 2 + meant[0])
