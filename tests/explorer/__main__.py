@@ -46,7 +46,7 @@ PARTS = (Case(kept="good"), Case(kept="rotten"))
 MANY = (Case(streams=2),)
 LOSSES = Bounds(outsider=0, mortal=False, losses=True)
 SHORT = (
-    Plan("Anything, twice", Bounds(faults=2, outsider=4, thin=41)),
+    Plan("Anything, twice", Bounds(faults=2, outsider=4, thin=131)),
     Plan("Losses alone, twice", LOSSES._replace(faults=2)),
     Plan("Anything, at one address", Bounds(faults=1, outsider=1, thin=3), homes=TOGETHER),
     Plan("A loss or another address", LOSSES._replace(faults=1, roams=True), CODES + WORDS + PARTS),
