@@ -62,7 +62,7 @@ class Backend:
         elif isinstance(effect, io.Cut):
             self.cut.append(effect.pair)
         else:
-            assert not isinstance(effect, io.Connect | io.Pump | io.Drain | io.Work)
+            assert not isinstance(effect, io.Connect | io.Pump | io.Drain | io.Work | io.Answer)
             conn = effect.conn
             assert conn in self.open
             if isinstance(effect, io.Read):
