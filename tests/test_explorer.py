@@ -300,10 +300,11 @@ def no_receipt(_: pytest.MonkeyPatch) -> Parts:
 
 
 def success_without_a_receipt(_: pytest.MonkeyPatch) -> Parts:
-    def hope(state: ss.AwaitingReceipt, _: LinkLost) -> Any:
+    def hope(state: ss.AwaitingReceipt, _: Any) -> Any:
         return ss.Done(state.totals), (io.Hang(LINK),)
 
-    return Parts(sender=changed(sender.TABLE, row(ss.AwaitingReceipt, LinkLost, ss.Done, hope)))
+    rows = (row(ss.AwaitingReceipt, event, ss.Done, hope) for event in (LinkLost, Unsure))
+    return Parts(sender=changed(sender.TABLE, *rows))
 
 
 def failure_where_it_may_have_arrived(_: pytest.MonkeyPatch) -> Parts:
