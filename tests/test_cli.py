@@ -18,7 +18,7 @@ import pytest
 
 from backends import _cli, _cli_options
 from backends._cli_parser import UsageError, parse
-from backends._options import CURVES, Options
+from backends._options import CURVES, STREAMS, Options
 from backends._session import Session
 from backends.asyncio._run import AsyncioBackend
 from croc_core.party import Patience
@@ -105,7 +105,7 @@ def test_a_sender_has_a_relay_of_its_own(sh: Shell, file: Path, tmp_path: Path) 
     sender = sh.croc("send", file.name, "--host", LOCAL)
     listening = sender.until("listening")
     assert listening["host"] == LOCAL
-    assert len(listening["ports"]) == 1
+    assert len(listening["ports"]) == STREAMS + 1
     code = sender.until("code")
     assert code["relay"] == listening["url"]
     recipient = sh.croc("receive", code["code"], "--relay", listening["url"], "--yes",

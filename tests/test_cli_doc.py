@@ -105,7 +105,7 @@ def test_zsh_completes(line: str, wanted: list[str], folder: Path, autoloaded: b
         f"{fpath}autoload -Uz compinit; compinit -u -D; {ways}; setopt no_beep; PS1=; PS2=\n"
         'compadd() { local -a found; builtin compadd -O found "$@"; '
         'print -rl -- $found >> got; builtin compadd "$@" }\n'
-        "print RE''ADY\n"
+        "zle-line-init() { print -n RE''ADY }; zle -N zle-line-init\n"  # it reads keys by now
     )
     master, slave = pty.openpty()
     process = subprocess.Popen(

@@ -1,0 +1,15 @@
+"""Events keep to themselves what is not for a log."""
+
+from __future__ import annotations
+
+from croc_core.events import CodeReady, Text, to_json
+
+
+def test_a_log_of_events_tells_no_secret() -> None:
+    assert repr(Text("Dear Anna")) == "Text(9 characters)"
+    code = CodeReady("7hk2-able", "7hk2", "http://relay")
+    assert repr(code) == "CodeReady(channel='7hk2', relay='http://relay')"
+
+
+def test_an_event_is_a_line() -> None:
+    assert to_json(Text('a"\n')) == b'{"event":"text","text":"a\\"\\n"}\n'
