@@ -15,12 +15,14 @@ from conformance.client._meet import (
     RETURN,
     again,
     ended,
+    legs,
     lost,
     meet_again,
+    shares,
 )
 from conformance.client._resume import BLOCK, THREE_BLOCKS, digests_of, pour, resumed
 from conformance.client._roles import Party, RecipientStage, SenderStage, file
-from conformance.client._talk import piece
+from conformance.client._talk import Piece, piece
 from croc_core.content import Entry, Kind, Span
 from croc_core.encoding import b64url_encode
 from croc_core.handshake import rejoin_channel, resume_key
@@ -159,11 +161,19 @@ def takes_more_connections(sender: SenderStage) -> None:
     """An Accept that allows two connections is taken; the sender uses them or fewer."""
     sender.begin({"a.bin": DATA})
     talk = sender.seal()
-    sender.accept(talk, sender.offer(talk), connections=2)
-    if sender.run and sender.run.status() is not None:
-        sender.succeeds()
-    heard = talk.hear("its pieces or their end", 5)
-    expect(heard.kind in (0x07, 0x0A), f"it sent type {heard.kind:#x}")
+    offer = sender.offer(talk)
+    sender.accept(talk, offer, connections=2)
+    sender.until(lambda: len(sender.links) > 1 or talk.link.conn.inbox or None, "its pieces", 8)
+    found: list[Piece] = []
+    if len(sender.links) > 1:
+        found = shares(legs(sender, talk, offer.tid, 1)[1])
+    here, end = sender.pieces(talk)
+    expect(not (found and here), "pieces on connection 0, beside others")
+    plain = b"".join(one.plain for one in found or here)
+    expect(plain == DATA, "the pieces are not the file")
+    sender.receipt(talk, end)
+    sender.part(talk)
+    sender.succeeds()
 
 
 @case(Part.RECIPIENT, "recipient-connections", "MANY-1", "MANY-2")
