@@ -217,10 +217,11 @@ def _control(recipient: RecipientStage, talk: Talk) -> None:
 
 @_false_leg("swapped", "A hello of connection 2 at connection 1", "HELLO-4", "REC-3")
 def _swapped(recipient: RecipientStage, talk: Talk) -> None:
-    for link in further(recipient, 2):
-        number = link.conn.listener - 1
-        subjects_hello(link, Role.RECIPIENT, number)
-        link.conn.send(hello(Role.SENDER, 3 - number, os.urandom(32)))
+    found = further(recipient, 2)
+    for link in found:
+        subjects_hello(link, Role.RECIPIENT, link.conn.listener - 1)
+    for link in found:  # at the first of these it hangs up the other one, too
+        link.conn.send(hello(Role.SENDER, 4 - link.conn.listener, os.urandom(32)))
 
 
 @_false_leg("stranger", "A stranger at a further connection", "HELLO-4", "KEY-6")
@@ -269,7 +270,8 @@ def _false_peer(slug: str, title: str, *rules: str, hello_of: Callable[[int], by
             number = link.conn.listener - 1
             sender.desk.staple(sender.net.ports[number + 1])
             subjects_hello(link, Role.SENDER, number)
-            link.conn.send(hello_of(number))
+        for link in found:  # at the first of these it hangs up the other one, too
+            link.conn.send(hello_of(link.conn.listener - 1))
         sender.until(
             lambda: talk.link.conn.ended, "that it gives up all connections", outlives=True
         )
