@@ -1,4 +1,4 @@
-"""What is checked, and how: `nox` runs the checks that CI runs, `nox -s NAME` one part, `nox -l` lists them."""
+"""What is checked, and how: `nox` runs what CI runs, `nox -s NAME` one part, `nox -l` lists all."""
 
 from __future__ import annotations
 
