@@ -14,6 +14,7 @@ from backends._options import RelayOptions
 from backends._session import relaying
 from backends.threading._loop import Loop
 from croc_core.events import CodeReady, Completed, Event, Listening, Waiting
+from tests.ports import own
 
 SOON = 60.0
 """Seconds after which a test gives up; nothing takes so long."""
@@ -26,7 +27,7 @@ class RelayRun:
 
     def __init__(self, host: str, data_ports: int = 1) -> None:
         self.host = host
-        self.ports = (0,) * (1 + data_ports)
+        self.ports = own(1 + data_ports)
         self.start()
 
     def start(self) -> None:
@@ -36,8 +37,7 @@ class RelayRun:
         self.thread = threading.Thread(target=self.loop.run, name="relay", daemon=True)
         self.thread.start()
         listening = events.get(timeout=SOON)
-        assert isinstance(listening, Listening)
-        self.ports = (int(listening.url.rpartition(":")[2]), *listening.ports)
+        assert isinstance(listening, Listening), listening
 
     def stop(self) -> None:
         self.loop.stop()

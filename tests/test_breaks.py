@@ -167,7 +167,7 @@ def test_words_that_differ_end_the_run(make: Make, who: str) -> None:
 
 def test_without_reconnect_a_break_is_the_end(make: Make) -> None:
     world = make(1)
-    world.cutter.cut_after(world.data[0], BIG)
+    world.cutter.cut_after(world.data[0], BIG // 2)
     sending = world.send(reconnect=0.0)
     receiving = world.receive(sending, reconnect=0.0)
     for run in (sending, receiving):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from croc_core.errors import EXIT, Code
+from tests.ports import own
 
 ROOT = Path(__file__).parent.parent.parent
 START = 30.0
@@ -154,7 +155,7 @@ class Relay:
         self, host: str, backend: str, ports: int = 4, files: int | None = None, **tuning: Any
     ) -> None:
         self.host, self.backend = host, backend
-        self.ports: tuple[int, ...] = (0,) * (1 + ports)
+        self.ports = own(1 + ports)
         self._files, self._tuning = files, tuning
         self.start()
 
@@ -168,7 +169,6 @@ class Relay:
         )
         ready = self.process.until("listening")
         assert ready is not None, self.process.stderr
-        self.ports = (int(ready["url"].rpartition(":")[2]), *ready["ports"])
         self.at_start = self.sockets()
 
     def kill(self) -> None:
