@@ -54,7 +54,7 @@ class Outline:
         kinds = self.kinds[first:end]
         streams = kinds.count(Kind.STREAM)
         # Each stream has counted for -1.
-        total = sum(self.sizes[first:end]) + streams
+        total = sum(self.sizes[first:end])
         files = len(kinds) - kinds.count(Kind.DIRECTORY)
         return Totals(len(kinds), files, None if streams else total)
 
