@@ -53,7 +53,6 @@ class Outline:
         """Count the entries from number *first* up to *end*, and their bytes."""
         kinds = self.kinds[first:end]
         streams = kinds.count(Kind.STREAM)
-        # Each stream has counted for -1.
         total = sum(self.sizes[first:end])
         files = len(kinds) - kinds.count(Kind.DIRECTORY)
         return Totals(len(kinds), files, None if streams else total)
