@@ -16,7 +16,7 @@ from conformance._case import UnmetError, expect
 from croc_core.values import Moment
 
 HOST = "127.0.0.1"
-WAIT = 10.0
+WAIT = 60.0
 """How long a check waits for anything, in seconds."""
 T = TypeVar("T", bound=io.Input)
 

@@ -24,7 +24,7 @@ from conformance.subjects.launch import BACKENDS, Process, backend
 from conformance.subjects.warm import WarmHost, WarmRun
 
 T = TypeVar("T")
-_END = 40.0
+_END = 120.0
 """Seconds that a transfer may take."""
 _TICK = 0.02
 _TREE: dict[str, bytes] = {

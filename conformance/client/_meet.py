@@ -32,8 +32,6 @@ from croc_core.values import Role
 DATA = bytes(range(256)) * 4000
 LARGE = bytes(range(256)) * 100_000
 """More than systems hold of a stream that nobody reads."""
-RETURN = 20.0
-"""How long another meeting may take: there may be a pause between two tries, in seconds."""
 
 
 def lost(party: Party) -> Talk:
@@ -103,7 +101,7 @@ def meet_again(party: Party, first: Session, n: int = 1) -> Talk:
 
 def _answered(sender: SenderStage, first: Session, channel: str, n: int) -> Session:
     """Answer the sender on the channel that it opens."""
-    sender.until(lambda: sender.desk.channel == channel and sender.desk.x, "its new x", RETURN)
+    sender.until(lambda: sender.desk.channel == channel and sender.desk.x, "its new x")
     curve, x = sender.desk.curve, sender.desk.x or ""
     policy = Policy()
     try:
@@ -122,7 +120,7 @@ def _asked(recipient: RecipientStage, first: Session, channel: str, n: int) -> S
     recipient.desk.open("x25519", channel)
     secret = rejoin_secret(first, n)
     recipient.post_x(start(suite("x25519"), channel, secret, CapsOffer(), os.urandom))
-    recipient.until(lambda: recipient.desk.y or None, "its new y", RETURN)
+    recipient.until(lambda: recipient.desk.y or None, "its new y")
     y, hh_k = recipient.desk.y or "", recipient.desk.hh_k or ""
     try:
         session = finish(recipient.initiator, suite("x25519"), y, hh_k)

@@ -12,6 +12,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from conformance._case import skip
+from conformance.subjects._pipe import PATIENCE
 from conformance.subjects._pipe import Net as Reached
 from conformance.subjects._pipe import SocketNet as ReachedNet
 
@@ -24,7 +25,7 @@ Hearing = Callable[[bytes, str], Sequence[tuple[str, bytes]]]
 """The same, with several answers, each behind the address that it comes from."""
 _READ = 1 << 18
 _SOON = 0.4
-"""How long answers to a query may take, in seconds."""
+"""How long the next answer to a query is awaited, in seconds."""
 
 
 class Conn(Protocol):
@@ -82,8 +83,12 @@ class Net(Protocol):
         """Return the way to a relay that the subject runs."""
         ...
 
-    def ask(self, data: bytes) -> list[bytes]:
-        """Send a query on the local network; return what is answered soon."""
+    def ask(self, *queries: bytes, patience: float = PATIENCE) -> list[bytes]:
+        """Send queries on the local network; return what is answered up to soon after the first.
+
+        They are sent in order, the last one again and again until something is answered, for
+        *patience* seconds at most.
+        """
         ...
 
     def listen(self, hearing: Hearing) -> None:
@@ -177,9 +182,8 @@ class SocketConn:
                 self._sock.shutdown(socket.SHUT_WR)
         except BlockingIOError:
             return
-        except OSError:
+        except OSError:  # it takes nothing more; what it said before is still to be read
             self._out.clear()
-            self.ended = True
 
     def _drop(self) -> None:
         self._out.clear()
@@ -222,17 +226,20 @@ class SocketNet:
         assert parts.hostname
         return ReachedNet(parts.hostname, parts.port or 80)
 
-    def ask(self, data: bytes) -> list[bytes]:
+    def ask(self, *queries: bytes, patience: float = PATIENCE) -> list[bytes]:
         """See `Net`; on the loopback alone."""
-        found = []
+        found: list[bytes] = []
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(HOST))
-            sock.sendto(data, (GROUP, GROUP_PORT))
-            end = time.monotonic() + _SOON
-            while (rest := end - time.monotonic()) > 0:
-                sock.settimeout(rest)
-                with contextlib.suppress(OSError):
-                    found.append(sock.recv(100))
+            sock.settimeout(_SOON)
+            end = time.monotonic() + patience
+            while not found and time.monotonic() < end:
+                for query in queries:
+                    sock.sendto(query, (GROUP, GROUP_PORT))
+                queries = queries[-1:]
+                with contextlib.suppress(TimeoutError):
+                    while True:
+                        found.append(sock.recv(100))
         return found
 
     def listen(self, hearing: Hearing) -> None:
@@ -250,18 +257,23 @@ class SocketNet:
 
         def heard(_: int) -> None:
             data, address = sock.recvfrom(100)
-            for source, answer in hearing(data, address[0]):
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            with contextlib.ExitStack() as stack:
+                ready = []
+                for source, answer in hearing(data, address[0]):
+                    out = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
                     out.bind((source, 0))
+                    ready.append((out, answer))
+                for out, answer in ready:  # at once, for it waits for a second one but shortly
                     out.sendto(answer, address)
 
         self._selector.register(sock, selectors.EVENT_READ, heard)
 
     def unused_port(self) -> int:
         """See `Net`."""
-        with socket.socket() as sock:
-            sock.bind((HOST, 0))
-            return int(sock.getsockname()[1])
+        sock = socket.socket()
+        self._listeners.append(sock)  # kept, so that nobody else can be given the port meanwhile
+        sock.bind((HOST, 0))
+        return int(sock.getsockname()[1])
 
     def close(self) -> None:
         """See `Net`."""

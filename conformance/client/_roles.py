@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from conformance._case import UnmetError, expect
-from conformance.client._stage import CODE, SECRET, WAIT, Link, Stage, tree
+from conformance.client._stage import CODE, SECRET, SOON, WAIT, Link, Stage, tree
 from conformance.client._talk import Piece, Talk, greet, piece
 from croc_core import messages
 from croc_core.content import Entry, Kind, Span
@@ -159,7 +159,7 @@ class SenderStage(Party):
         fields = {"codecs": (0, 2), "connections": 1, "held": (), "more": False, **more}
         talk.say(Accept(offer.tid, chosen, **fields))  # type: ignore[arg-type]
 
-    def pieces(self, talk: Talk, seconds: float = 12.0) -> tuple[list[Piece], PiecesEnd]:
+    def pieces(self, talk: Talk, seconds: float = WAIT) -> tuple[list[Piece], PiecesEnd]:
         """Hear all pieces and their end, which must be the sender's last."""
         found: list[Piece] = []
         while True:
@@ -347,7 +347,7 @@ class RecipientStage(Party):
         """See `Party`."""
         self.delivered(self.opened(), FILES)
 
-    def refuses(self, *codes: str, seconds: float = WAIT) -> None:
+    def refuses(self, *codes: str, seconds: float = SOON) -> None:
         """Expect that it ends by one of *codes*, and has written no final file."""
         self.fails(*codes, seconds=seconds)
         visible = {path for path in self.held() if not unfinished(path)}

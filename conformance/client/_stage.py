@@ -23,9 +23,13 @@ from croc_core.identify import Identified, parse_line
 
 SECRET = "otter-lemon-violin"  # noqa: S105 - of the suite's own channels
 CODE = f"{CHANNEL}-{SECRET}"
-WAIT = 12.0
-"""How long a case waits for the subject's next step, in seconds."""
+WAIT = 60.0
+"""How long a case waits for the subject's next step, in seconds: nothing here judges speed."""
+SOON = 40.0
+"""How long it waits for a failure, in seconds: what silence alone would bring (LIVE-2) is none."""
 _TICK = 0.05
+_LEFT = 5.0
+"""How long bytes of a subject that has ended may be on their way, in seconds."""
 NOT_SUPPORTED = 127
 
 T = TypeVar("T")
@@ -175,12 +179,13 @@ class Stage:
         status = self.ends(seconds)
         expect(status == 0, f"it ended with {status}: {self.last_words()}")
 
-    def fails(self, *codes: str, seconds: float = WAIT) -> None:
+    def fails(self, *codes: str, seconds: float = SOON) -> None:
         """Wait for its end, which must not be success; if it says why, by one of *codes*.
 
-        A lost connection alone ends no run (9.1). So once no data connection is left, the relay
-        says that the other member has closed the channel: whoever asks why, or dials again, ends
-        as `peer_left`. Who has not noticed that something is wrong does not get that far.
+        A lost connection alone ends no run (9.1). So once none is left of the data connections
+        that the case has played on, the relay says that the other member has closed the channel:
+        whoever asks why, or dials again, ends as `peer_left`. Who has not noticed that something
+        is wrong does not get that far.
         """
         self._given_up = True
         status = self.ends(seconds)
@@ -214,7 +219,7 @@ class Stage:
         end = self.net.now() + seconds
         while True:
             over = self.run is not None and self.run.status() is not None
-            self.serve(0.0 if over else None)
+            self.serve_rest() if over else self.serve()
             result = found()
             if result:
                 return result
@@ -228,12 +233,12 @@ class Stage:
         """Serve the ports for *seconds*, or until the subject ends; *what* must not happen."""
         end = self.net.now() + seconds
         while self.net.now() < end:
-            self.serve(None)
+            self.serve()
             expect(not found(), what)
             if self.run is not None and self.run.status() is not None:
                 break
             self.net.step(_TICK)
-        self.serve(0.0)
+        self.serve_rest()
         expect(not found(), what)
 
     def _ended_early(self, what: str) -> NoReturn:
@@ -246,11 +251,28 @@ class Stage:
         """Lose all memory of the channel, as a relay does that has crashed."""
         self.desk = Desk(self.net.ports[1:])
 
-    def serve(self, rest: float | None) -> None:
-        """Look at all that has come; with *rest* everything that is on its way, too."""
-        if rest is not None:
-            for _ in range(4):
-                self.net.step(rest)
+    def serve_rest(self) -> None:
+        """Look at all that has come, and where the subject has ended, at all that it has sent.
+
+        What it sent last may be more than is read at once, and comes after its exit status.
+        """
+        for _ in range(4):
+            self.net.step(0.0)
+        self.serve()
+        end = self.net.now() + _LEFT
+        while self.run is not None and self.run.status() is not None and self._coming():
+            if self.net.now() >= end:  # a process that it has left behind holds on to it
+                return
+            self.net.step(_TICK)
+            self.serve()
+
+    def _coming(self) -> bool:
+        """Whether there is a connection whose end was not read yet, and is to be."""
+        conns = (*self._web, *self._raw, *(link.conn for link in self.links))
+        return not all(conn.ended or conn.unread for conn in conns)
+
+    def serve(self) -> None:
+        """Look at all that has come."""
         for conn in self.net.accepted:
             self.dialled_from.add(conn.peer)
             if conn.listener:
@@ -305,7 +327,8 @@ class Stage:
 
     def _release(self) -> None:
         """Answer what can be answered by now."""
-        if self._given_up and self.links and all(link.conn.ended for link in self.links):
+        played = self.links[: self._used] or self.links
+        if self._given_up and played and all(link.conn.ended for link in played):
             self.leave()
         for asked in list(self._held):
             answer: Answer | None = self.desk.answer(asked)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from conformance._case import UnmetError, expect
+from conformance.client._stage import WAIT
 from croc_core import messages
 from croc_core.errors import RemoteProtocolError
 from croc_core.handshake import HELLO_LENGTH, Session, check_hello, hello, stream_key
@@ -114,24 +115,24 @@ class Talk:
 
     # ---- hearing
 
-    def hear(self, what: str, seconds: float = 12.0) -> Heard:
+    def hear(self, what: str, seconds: float = WAIT) -> Heard:
         """Return the next message that must not be skipped."""
         while True:
             heard = self._next(what, seconds)
             if not heard.kind & messages.IGNORABLE:
                 return heard
 
-    def hear_any(self, what: str, seconds: float = 12.0) -> Heard:
+    def hear_any(self, what: str, seconds: float = WAIT) -> Heard:
         """Return the next message of any type."""
         return self._next(what, seconds)
 
-    def hear_or_end(self, what: str, seconds: float = 12.0) -> Heard | None:
+    def hear_or_end(self, what: str, seconds: float = WAIT) -> Heard | None:
         """Return the next message of any type; None where the last record has passed."""
         while not self.opener.ended and len(self._plain) < HEAD.size:
             self._record(what, seconds)
         return self._next(what, seconds) if self._plain else None
 
-    def control(self, kind: type[M], seconds: float = 12.0) -> tuple[M, bool]:
+    def control(self, kind: type[M], seconds: float = WAIT) -> tuple[M, bool]:
         """Return the next message, which must be of *kind*, and whether it was the last."""
         heard = self.hear(kind.__name__, seconds)
         expect(heard.kind == kind.type, f"it sent type {heard.kind:#x}, not {kind.__name__}")

@@ -12,7 +12,6 @@ from conformance.client._both import both
 from conformance.client._desk import refusal
 from conformance.client._meet import (
     DATA,
-    RETURN,
     again,
     ended,
     legs,
@@ -38,7 +37,7 @@ from croc_core.messages import (
 )
 
 
-@both("redials", "REDIAL-1", "REDIAL-2", limit=60)
+@both("redials", "REDIAL-1", "REDIAL-2")
 def redials(party: Party) -> None:
     """A lost connection is dialled again, with the same uuid and a new salt."""
     first = lost(party)
@@ -47,19 +46,19 @@ def redials(party: Party) -> None:
     expect(party.links[0].line == party.links[1].line, "it identified differently")
 
 
-@case(Part.SENDER, "sender-continues", "REDIAL-3", "REDIAL-6", limit=60)
+@case(Part.SENDER, "sender-continues", "REDIAL-3", "REDIAL-6")
 def sender_continues(sender: SenderStage) -> None:
     """After a redial a sender says Open, then Continue or a new offer; Want is obeyed."""
     ended(sender, again(sender, lost(sender)))
 
 
-@case(Part.RECIPIENT, "recipient-wants-rest", "REDIAL-5", limit=60)
+@case(Part.RECIPIENT, "recipient-wants-rest", "REDIAL-5")
 def recipient_wants_rest(recipient: RecipientStage) -> None:
     """A recipient answers Continue with the ranges that it lacks."""
     ended(recipient, again(recipient, lost(recipient)))
 
 
-@case(Part.RECIPIENT, "recipient-new-offer", "REDIAL-3", "REDIAL-4", "REDIAL-7", limit=60)
+@case(Part.RECIPIENT, "recipient-new-offer", "REDIAL-3", "REDIAL-4", "REDIAL-7")
 def recipient_new_offer(recipient: RecipientStage) -> None:
     """A new offer after a redial ends the earlier one."""
     talk = again(recipient, lost(recipient))
@@ -67,7 +66,7 @@ def recipient_new_offer(recipient: RecipientStage) -> None:
     recipient.delivered(talk, {"b.txt": b"other"})
 
 
-@both("rejoins", "REJOIN-1", "REJOIN-2", "REJOIN-3", "REJOIN-4", "REJOIN-5", limit=60)
+@both("rejoins", "REJOIN-1", "REJOIN-2", "REJOIN-3", "REJOIN-4", "REJOIN-5")
 def rejoins(party: Party) -> None:
     """Where the relay has forgotten the channel, both meet at the name of n = 1, and go on."""
     first = lost(party)
@@ -80,7 +79,7 @@ def rejoins(party: Party) -> None:
     ended(party, talk)
 
 
-@both("rejoins-elsewhere", "REJOIN-6", "REJOIN-3", "REJOIN-4", limit=60)
+@both("rejoins-elsewhere", "REJOIN-6", "REJOIN-3", "REJOIN-4")
 def rejoins_elsewhere(party: Party) -> None:
     """The two may count their meetings differently: they find each other at n = 3."""
     first = lost(party)
@@ -96,7 +95,7 @@ def rejoins_elsewhere(party: Party) -> None:
     ended(party, talk)
 
 
-@both("rejoins-twice", "REJOIN-2", "REJOIN-5", limit=60)
+@both("rejoins-twice", "REJOIN-2", "REJOIN-5")
 def rejoins_twice(party: Party) -> None:
     """A second rejoin has its name and its secret from the first handshake, too."""
     first = lost(party)
@@ -106,7 +105,7 @@ def rejoins_twice(party: Party) -> None:
     ended(party, meet_again(party, first.session, 2))
 
 
-@both("rejoin-stranger", "REJOIN-6", "REJOIN-5", "KEY-2", "KEY-3", limit=60)
+@both("rejoin-stranger", "REJOIN-6", "REJOIN-5", "KEY-2", "KEY-3")
 def rejoin_stranger(party: Party) -> None:
     """Who only knows where the two meet again, and not the secret, gets nothing of the files."""
     first = lost(party)
@@ -114,28 +113,28 @@ def rejoin_stranger(party: Party) -> None:
     channel = rejoin_channel(first.session, 1)
     if isinstance(party, SenderStage):
         sender = party
-        sender.until(lambda: sender.desk.channel == channel and sender.desk.x, "its x", RETURN)
+        sender.until(lambda: sender.desk.channel == channel and sender.desk.x, "its x")
         sender.post_y(sender.respond("a-wrong-one"))
         sender.never(lambda: sender.desk.h_k, "it proves itself to a stranger", 2)
     else:
         assert isinstance(party, RecipientStage)
         party.desk.open("x25519", channel)
         party.post_x(party.start("a-wrong-one"))
-        party.until(lambda: party.desk.y or None, "its y", RETURN)
+        party.until(lambda: party.desk.y or None, "its y")
         party.desk.put(h_k=b64url_encode(bytes(32)))
     party.never(lambda: len(party.links) > 1, "it dials for a stranger", 2)
     party.leave()
     party.fails()
 
 
-@both("closed-by-member", "REJOIN-1", limit=40)
+@both("closed-by-member", "REJOIN-1")
 def closed_by_member(party: Party) -> None:
     """A 410 closed by a member ends the run: nobody meets again."""
     party.begin()
     talk = party.seal()
     party.leave()
     talk.link.conn.reset()
-    party.fails("peer_left", seconds=20)
+    party.fails("peer_left")
     expect(len(party.requests("role", path="/join")) == 1, "it joined again")
 
 
@@ -163,7 +162,7 @@ def takes_more_connections(sender: SenderStage) -> None:
     talk = sender.seal()
     offer = sender.offer(talk)
     sender.accept(talk, offer, connections=2)
-    sender.until(lambda: len(sender.links) > 1 or talk.link.conn.inbox or None, "its pieces", 8)
+    sender.until(lambda: len(sender.links) > 1 or talk.link.conn.inbox or None, "its pieces")
     found: list[Piece] = []
     if len(sender.links) > 1:
         found = shares(legs(sender, talk, offer.tid, 1)[1])
@@ -268,7 +267,7 @@ def false_held(sender: SenderStage) -> None:
     sender.fails("protocol_error")
 
 
-@case(Part.RECIPIENT, "recipient-resumes", "RESUME-1", "RESUME-3", "RESUME-6", "PIECE-7", limit=60)
+@case(Part.RECIPIENT, "recipient-resumes", "RESUME-1", "RESUME-3", "RESUME-6", "PIECE-7")
 def recipient_resumes(recipient: RecipientStage) -> None:
     """A second run names what the first one left, and the file becomes whole."""
     talk, length = resumed(recipient)

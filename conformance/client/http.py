@@ -56,13 +56,13 @@ def unknown_reply_fields(party: Party) -> None:
     party.whole()
 
 
-@both("reply-bounded", "HTTP-8", limit=40)
+@both("reply-bounded", "HTTP-8")
 def reply_bounded(party: Party) -> None:
     """A reply without end is given up: it does not take what a hostile relay sends for ever."""
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99999999\r\n\r\n"
     party.lie = lambda asked, answer: Answer(raw=head + b'{"x":"' + b"A" * 8_000_000)
     party.begin()
-    party.fails("protocol_error", "relay_refused", "relay_unreachable", "timeout", seconds=35)
+    party.fails("protocol_error", "relay_refused", "relay_unreachable", "timeout")
 
 
 def _lost(party: Party, wanted: str) -> list[Asked]:
@@ -253,7 +253,7 @@ def close_is_no_success(party: Party) -> None:
     party.leave("done")
     for link in party.links:
         link.conn.reset()
-    party.fails("peer_left", "protocol_error", "timeout", seconds=20)
+    party.fails("peer_left", "protocol_error", "timeout")
 
 
 @both("interrupt-closes", "CLOSE-10", "EXIT-1")

@@ -109,7 +109,7 @@ def sender_fresh(sender: SenderStage) -> None:
     sender.begin()
     first, share = unframed(sender.x())
     sender.restart_relay()
-    sender.until(lambda: len(sender.requests("x")) > 1 or None, "its second x", 20)
+    sender.until(lambda: len(sender.requests("x")) > 1 or None, "its second x")
     joins = sender.requests("role", path="/join")
     expect(joins[-1].body.get("channel") == sender.desk.channel, "it opened another name")
     second, again = unframed(sender.requests("x")[-1].body["x"])

@@ -252,7 +252,7 @@ def finish_if_accepted(recipient: RecipientStage, talk: Talk, data: dict[int, by
                 talk.say(piece(number, 0, data[number]))
         recipient.end(talk, len(chosen), sum(len(data.get(n, b"")) for n in chosen))
     talk.link.conn.finish()
-    recipient.ends(20)
+    recipient.ends()
 
 
 @case(Part.RECIPIENT, "recipient-no-overwrite", "OFFER-8")

@@ -42,7 +42,7 @@ def _bad_record(slug: str, rule: str, title: str, make: object) -> None:
     def judge(party: Party) -> None:
         talk = talking(party)
         _rule(talk, make(talk))  # type: ignore[operator]
-        party.fails(*ENDS, "timeout", seconds=6)
+        party.fails(*ENDS, "timeout")
         if isinstance(party, RecipientStage):
             expect(not party.held(), f"it holds {sorted(party.held())}")
 
@@ -111,7 +111,7 @@ def record_reflected(party: Party) -> None:
         header = talk.link.read(4, "its Accept")
         size = int.from_bytes(header, "big") & 0x7FFFFFFF
         talk.link.conn.send(header + talk.link.read(size, "its Accept"))
-    party.fails(*ENDS, "timeout", seconds=6)
+    party.fails(*ENDS, "timeout")
 
 
 @both("end-without-flag", "REC-6", "END-8")
@@ -122,7 +122,7 @@ def end_without_flag(party: Party) -> None:
         party.sent(talk, FILES)
         talk.say(PiecesEnd(party.tid, 1, len(FILES["letter.txt"]), ()))
     talk.link.conn.finish()
-    party.fails(*ENDS, "timeout", "local_file", seconds=20)
+    party.fails(*ENDS, "timeout", "local_file")
 
 
 @case(Part.RECIPIENT, "recipient-record-cut", "REC-6", "REC-4")
@@ -135,7 +135,7 @@ def record_cut(recipient: RecipientStage) -> None:
     record = talk.sealer.record(piece(0, 0, b"x" * 100))
     talk.link.conn.send(record[:-1])
     talk.link.conn.finish()
-    recipient.refuses(*ENDS, seconds=20)
+    recipient.refuses(*ENDS)
 
 
 @case(Part.RECIPIENT, "recipient-after-last", "REC-5")
@@ -226,7 +226,7 @@ def _bad_message(slug: str, rules: tuple[str, ...], title: str, plain: bytes) ->
     def judge(party: Party) -> None:
         talk = talking(party)
         talk.stream(plain, 1 << 19)
-        party.fails("protocol_error", seconds=8)
+        party.fails("protocol_error")
         if isinstance(party, RecipientStage):
             expect(not party.held(), f"it holds {sorted(party.held())}")
 
@@ -337,7 +337,7 @@ def protocol_error_said(party: Party) -> None:
 # ---- signs of life
 
 
-@both("still-here-keeps", "LIVE-3", "LIVE-2", limit=40)
+@both("still-here-keeps", "LIVE-3", "LIVE-2")
 def still_here_keeps(party: Party) -> None:
     """Signs of life keep the connection, and are no progress."""
     talk = talking(party)

@@ -142,7 +142,7 @@ def unreachable(party: Party) -> None:
     """A relay that is not there ends the run as `relay_unreachable`, blaming no one else."""
     port = party.net.unused_port()
     party.begin(CROC_RELAY=f"http://{party.net.host}:{port}")
-    party.fails("relay_unreachable", seconds=20)
+    party.fails("relay_unreachable")
     told = party.events("error")
     expect(not told or told[-1]["party"] == "relay", f"it blames {told}")
 

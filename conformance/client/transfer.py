@@ -76,7 +76,7 @@ def no_receipt(sender: SenderStage) -> None:
     sender.begin()
     talk, _ = sender.to_end()
     talk.link.conn.close()
-    sender.fails("unconfirmed", seconds=20)
+    sender.fails("unconfirmed")
     expect(not sender.events("error") or sender.ends() == 11, "its status is not 11")
 
 
@@ -88,7 +88,7 @@ def relay_says_done(sender: SenderStage) -> None:
     sender.desk.closed = "recipient", "done"
     sender.desk.seq += 1
     talk.link.conn.close()
-    sender.fails("unconfirmed", seconds=20)
+    sender.fails("unconfirmed")
 
 
 def _bad_receipt(slug: str, title: str, change: object, last: bool) -> None:
@@ -142,7 +142,7 @@ def peer_vanishes(sender: SenderStage) -> None:
     talk.link.conn.unread = True
     sender.never(lambda: False, "", 0.3)
     talk.link.conn.reset()
-    sender.fails("peer_left", "unconfirmed", "timeout", seconds=20)
+    sender.fails("peer_left", "unconfirmed", "timeout")
 
 
 # ---- what a recipient takes
@@ -270,7 +270,7 @@ def partial_names(recipient: RecipientStage) -> None:
     talk.say(piece(0, 0, bytes(50_000)), piece(1, 0, bytes(60_000)))
     recipient.never(lambda: (recipient.out / "f1").exists(), "f1 has its name already", 0.5)
     talk.link.conn.reset()
-    recipient.fails("peer_left", "timeout", seconds=20)
+    recipient.fails("peer_left", "timeout")
     final = {path: data for path, data in recipient.held().items() if not unfinished(path)}
     expect(final in ({}, {"f0": bytes(50_000)}), f"it holds {sorted(final)}")
 
@@ -301,13 +301,13 @@ def unsent_receipt(recipient: RecipientStage) -> None:
     recipient.sent(talk, FILES)
     recipient.end(talk, 1, sum(map(len, FILES.values())))
     talk.link.conn.close()
-    recipient.ends(20)
+    recipient.ends()
     expect(recipient.held() == FILES, f"it holds {sorted(recipient.held())}")
     status = recipient.run.status() if recipient.run else 1
     expect(status in (0, 7), f"it ended with {status}")
 
 
-@case(Part.SENDER, "sender-slow-reader", "OFFER-12", "PIECE-2", limit=40)
+@case(Part.SENDER, "sender-slow-reader", "OFFER-12", "PIECE-2")
 def slow_reader(sender: SenderStage) -> None:
     """A recipient that reads slowly gets every byte."""
     files = {"a.bin": bytes(range(256)) * 16_000}

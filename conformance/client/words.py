@@ -139,7 +139,7 @@ def one_y(recipient: RecipientStage) -> None:
     first = recipient.desk.channel
     recipient.desk.forget()
     recipient.until(lambda: recipient.run and recipient.run.status() is not None, "its end",
-                    20, outlives=True)  # fmt: skip
+                    outlives=True)  # fmt: skip
     again = [asked for asked in recipient.requests("role", path="/join")
              if asked.body.get("channel") == first]  # fmt: skip
     expect(len(again) == 1, "it joined the channel of the words again")
@@ -160,7 +160,7 @@ def no_second_answer(sender: SenderStage) -> None:
 
     over = sender.run
     sender.until(lambda: len(joins()) > 1 or (over and over.status() is not None), "its next step",
-                 20, outlives=True)  # fmt: skip
+                 outlives=True)  # fmt: skip
     sender.never(lambda: joins().count(name) > 1, "it opened the channel of the words again", 3)
     sender.leave()
     sender.fails()

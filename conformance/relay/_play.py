@@ -13,6 +13,10 @@ from conformance.subjects._pipe import PATIENCE, Net, Pipe
 
 ONE, TWO, THREE = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 """The addresses of a case that needs several."""
+LONGEST = 25.0
+"""Seconds: the longest wait that may be asked for."""
+WOKEN = 20.0
+"""What ends such a wait comes within so many seconds, and not with its end."""
 X, Y, HH_K, H_K = "eHh4eHg", "eXl5eXk", "aGhoaGg", "aGtoa2hrZQ"
 """Values that a relay takes, for it looks only at their alphabet and length."""
 
@@ -47,10 +51,12 @@ class Member:
         """The channel's state, which the relay must give."""
         return good(self.post())
 
-    def wait(self, since: int | None = None, wait: float = 25) -> Web:
+    def wait(self, since: int | None = None, wait: float = LONGEST) -> Web:
         """Send a request that the relay holds, and let it be taken before what comes next."""
         more = {} if since is None else {"since": since}
         web = self.relay.web(self.local)
+        if wait == LONGEST:
+            web.patience = WOKEN
         web.write("/channel", self.fields(wait=wait, **more))
         self.relay.settle()
         return web

@@ -51,8 +51,10 @@ def request(authority: str, method: str, path: str, body: bytes, *more: str) -> 
 class Web:
     """One HTTP connection."""
 
-    def __init__(self, pipe: Pipe, authority: str) -> None:
+    def __init__(self, pipe: Pipe, authority: str, patience: float = PATIENCE) -> None:
+        """*patience* is how long a reply is awaited, in seconds."""
         self.pipe = pipe
+        self.patience = patience
         self._authority = authority
         self._buffer = b""
 
@@ -64,13 +66,12 @@ class Web:
         """Send a request with any body."""
         self.pipe.send(request(self._authority, method, path, body, *more))
 
-    def read(self, patience: float = PATIENCE, head_only: bool = False) -> Reply:
+    def read(self) -> Reply:
         """Read one reply. Raises UnmetError where it is none, TimeoutError, OSError."""
+        patience = self.patience
         status, headers = self._head(patience)
         while status == 100:
             status, headers = self._head(patience)
-        if head_only:
-            return Reply(status, headers, b"")
         return Reply(status, headers, self._body(headers, patience))
 
     def ended(self, patience: float = PATIENCE) -> bool:

@@ -195,7 +195,7 @@ def no_x_yet(relay: RelayUnderTest) -> None:
 def no_x_yet_after_wait(relay: RelayUnderTest) -> None:
     """With a wait, `no_x_yet` comes after it and not before."""
     _, recipient = relay.pair()
-    web = recipient.wait(wait=0.5)
+    web = recipient.wait(wait=8)
     expect(web.pipe.quiet(), "it was answered at once")
     reply = web.read()
     expect(reply.says(404, "no_x_yet"), f"it was answered {reply}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from conformance._case import Part, case, expect
 from conformance.relay._play import RelayUnderTest, X, good, let_in, nonce
 
-IDLE = {"idle_timeout": 2}
-LONG = 15.0
-"""Seconds within which a relay with a limit of two has to expire what nobody uses."""
+SECONDS = 5
+IDLE = {"idle_timeout": SECONDS}
+LONG = 60.0
+"""Seconds within which a relay with a limit of a few has to expire what nobody uses."""
 REASONS = ("done", "wrong_code", "declined", "cancelled", "failed")
 
 
@@ -129,7 +130,7 @@ def cuts_data(relay: RelayUnderTest) -> None:
 @case(Part.RELAY, "close-expires-idle", "CLOSE-7", flags=IDLE)
 def expires_idle(relay: RelayUnderTest) -> None:
     """A channel that nobody uses is closed by the relay, with reason `expired`."""
-    sender, _ = relay.pair("offered")
+    sender = relay.join("sender")
     ask = {"role": "recipient", "channel": sender.channel}  # refused, so it is no use
     relay.eventually(
         lambda: relay.post("/join", **ask).status == 410, LONG, "an idle channel stays open"
@@ -138,10 +139,10 @@ def expires_idle(relay: RelayUnderTest) -> None:
     expect((said.get("by"), said.get("reason")) == ("relay", "expired"), f"it says {said}")
 
 
-@case(Part.RELAY, "close-expires-old", "CLOSE-7", flags={"channel_ttl": 2})
+@case(Part.RELAY, "close-expires-old", "CLOSE-7", flags={"channel_ttl": SECONDS})
 def expires_old(relay: RelayUnderTest) -> None:
     """A channel that is open too long without a stapling is closed, used or not."""
-    sender, _ = relay.pair("offered")
+    sender = relay.join("sender")
     relay.eventually(lambda: sender.post().status == 410, LONG, "an old channel stays open")
     said = sender.post().data
     expect((said.get("by"), said.get("reason")) == ("relay", "expired"), f"it says {said}")
@@ -162,17 +163,23 @@ def expires_after_stapling(relay: RelayUnderTest) -> None:
 @case(Part.RELAY, "close-not-while-used", "CLOSE-7", flags=IDLE)
 def not_while_used(relay: RelayUnderTest) -> None:
     """A channel that is looked at now and then is not idle."""
-    sender = relay.join("sender")
-    for _ in range(20):
-        relay.net.pause(0.2)
-        sender.look()
+    now = relay.net.now
+    sender, used = relay.join("sender"), now()
+    for _ in range(24):
+        relay.net.pause(SECONDS / 16)
+        looked = now()
+        reply = sender.post()
+        if reply.status == 410 and now() - used >= SECONDS:  # we came too late, not the relay
+            sender, used = relay.join("sender"), now()
+            continue
+        good(reply)
+        used = looked
 
 
 @case(Part.RELAY, "close-not-while-waited-on", "CLOSE-8", flags=IDLE)
 def not_while_waited_on(relay: RelayUnderTest) -> None:
     """A channel that a request waits on does not expire for being idle."""
-    sender, _ = relay.pair("offered")
-    idle, _ = relay.pair("offered")
+    sender, idle = relay.join("sender"), relay.join("sender")
     web = sender.wait(sender.look()["seq"])
     ask = {"role": "recipient", "channel": idle.channel}
     relay.eventually(
@@ -187,8 +194,8 @@ def not_while_waited_on(relay: RelayUnderTest) -> None:
 def not_while_stapled(relay: RelayUnderTest) -> None:
     """A channel with a live stapling does not expire for being idle."""
     sender, _, a, b = relay.stapled()
-    for _ in range(40):
+    for _ in range(24):
         a.pipe.send(b"here")
         expect(b.read(4) == b"here", "the stapling has ended")
-        relay.net.pause(0.1)
+        relay.net.pause(SECONDS / 16)
     sender.look()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -9,7 +10,7 @@ from conformance._case import Part, case, expect
 from conformance.relay._play import RelayUnderTest, X, good, nonce
 from conformance.relay._web import Reply, request
 
-QUICK = {"handshake_timeout": 1}
+QUICK = {"handshake_timeout": 3}
 """Starts a relay that does not wait long for a request or an identification."""
 UUID = "0" * 32
 MALFORMED: dict[str, Any] = {
@@ -132,11 +133,9 @@ def long_body_in_chunks(relay: RelayUnderTest) -> None:
         b"Content-Length: 0", b"Transfer-Encoding: chunked"
     )
     web.pipe.send(head)
-    try:
+    with contextlib.suppress(ConnectionError):  # it may answer and close before the end
         for _ in range(64):  # 64 KiB, and the end of the body never comes
             web.pipe.send(b"400\r\n" + b" " * 1024 + b"\r\n")
-    except ConnectionError:
-        pass  # it has answered and closed, which it may
     reply = web.read()
     expect(reply.says(413, "too_large"), f"it was answered {reply}")
 
@@ -156,12 +155,12 @@ def trickled_request(relay: RelayUnderTest) -> None:
     """The deadline is one for the whole request: a byte now and then does not put it off."""
     web = relay.web()
     web.pipe.send(b"POST /join HTTP/1.1\r\nX: ")
-    for _ in range(80):  # eight seconds, for a deadline of one
+    for _ in range(150):  # fifteen seconds, for a deadline of three
         if not web.pipe.quiet():
             break
         web.pipe.send(b"x")
         relay.net.pause(0.1)
-    expect(not web.pipe.quiet(), "a request of one second's limit was still read after eight")
+    expect(not web.pipe.quiet(), "a request of three seconds' limit was still read after fifteen")
     reply = web.read()
     expect(reply.says(408, "too_slow"), f"it was answered {reply}")
 
@@ -171,7 +170,8 @@ def long_headers(relay: RelayUnderTest) -> None:
     """A header block that is too long is 431 `headers`, whether it ends or not."""
     for end in (b"\r\n\r\n", b""):
         web = relay.web()
-        web.pipe.send(b"POST /join HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 70_000 + end)
+        with contextlib.suppress(ConnectionError):  # it may answer and close before the end
+            web.pipe.send(b"POST /join HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 70_000 + end)
         reply = web.read()
         expect(reply.says(431, "headers"), f"70,000 bytes were answered {reply}")
 

@@ -7,7 +7,7 @@ import hashlib
 from conformance._case import Part, case, expect, skip
 from conformance.relay._play import Link, Member, RelayUnderTest, good, let_in, nonce
 from conformance.relay.http import QUICK
-from conformance.subjects._pipe import Pipe
+from conformance.subjects._pipe import PATIENCE, Pipe
 
 PART = b"0123456789abcdef" * 4096
 """64 KiB."""
@@ -45,7 +45,7 @@ def _swallowed(pipe: Pipe) -> int:
 
 
 def _stapled(relay: RelayUnderTest, member: Member) -> None:
-    relay.eventually(lambda: member.look()["stapled"], 10, "the relay does not say `stapled`")
+    relay.eventually(lambda: member.look()["stapled"], PATIENCE, "the relay does not say `stapled`")
 
 
 @case(Part.RELAY, "port-lets-members-in", "PORT-2", "PORT-6")
@@ -121,12 +121,12 @@ def trickled_line(relay: RelayUnderTest) -> None:
     """The deadline counts from the connection's start: a byte now and then does not move it."""
     sender, _ = relay.pair("proven")
     link = relay.data(sender.ports[0])
-    for _ in range(80):  # eight seconds, for a deadline of one
+    for _ in range(150):  # fifteen seconds, for a deadline of three
         if not link.quiet():
             break
         link.pipe.send(b"C")
         relay.net.pause(0.1)
-    expect(not link.quiet(), "a line of one second's limit was still read after eight")
+    expect(not link.quiet(), "a line of three seconds' limit was still read after fifteen")
     answer = link.line()
     expect(answer == "ERR 408 too_slow", f"it was answered {answer!r}")
 

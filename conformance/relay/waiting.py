@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance._case import Need, Part, case, expect
-from conformance.relay._play import H_K, HH_K, ONE, TWO, RelayUnderTest, X, Y, good
+from conformance.relay._play import H_K, HH_K, ONE, TWO, WOKEN, RelayUnderTest, X, Y, good
 
 
 @case(Part.RELAY, "wait-ends-with-change", "WAIT-1")
@@ -33,7 +33,7 @@ def old_since(relay: RelayUnderTest) -> None:
     sender, recipient = relay.pair("offered")
     for member in (sender, recipient):
         for since in (0, member.look()["seq"] - 1):
-            state = good(member.wait(since).read(patience=5))
+            state = good(member.wait(since).read())
             expect(state["x"] == X, f"it was answered with {state}")
 
 
@@ -42,7 +42,7 @@ def runs_out(relay: RelayUnderTest) -> None:
     """A wait in which nothing changes ends with 200 and the same seq, and not before its time."""
     sender, _ = relay.pair("offered")
     before = sender.look()
-    web = sender.wait(before["seq"], wait=3)
+    web = sender.wait(before["seq"], wait=8)
     expect(web.pipe.quiet(), "it was answered at once")
     state = good(web.read())
     expect(state == before, f"{before} became {state}")
@@ -83,6 +83,7 @@ def action_first(relay: RelayUnderTest) -> None:
     sender, recipient = relay.pair()
     web = sender.wait()
     released = relay.web()
+    released.patience = WOKEN
     expect(web.pipe.quiet(), "it was answered before anything changed")
     released.write("/channel", sender.fields(x=X, wait=25))
     expect(good(web.read())["x"] == X, "the newer wait releases the older with x")
@@ -96,8 +97,11 @@ def action_first(relay: RelayUnderTest) -> None:
 def action_with_since(relay: RelayUnderTest) -> None:
     """An action that changes the channel is news for a `since` from before it."""
     sender, _ = relay.pair()
-    reply = sender.post(x=X, since=sender.look()["seq"], wait=25)
-    expect(good(reply)["x"] == X, "it does not show its own value")
+    seq = sender.look()["seq"]
+    web = relay.web()
+    web.patience = WOKEN
+    web.write("/channel", sender.fields(x=X, since=seq, wait=25))
+    expect(good(web.read())["x"] == X, "it does not show its own value")
 
 
 @case(Part.RELAY, "wait-one-each", "WAIT-3")

@@ -11,8 +11,8 @@ import socket
 import time
 from typing import Protocol
 
-PATIENCE = 10.0
-"""How long a case waits for bytes that must come, in seconds."""
+PATIENCE = 60.0
+"""How long a case waits for what must come, in seconds: long, for nothing here judges speed."""
 
 
 class Pipe(Protocol):
@@ -61,6 +61,10 @@ class Net(Protocol):
 
     def dial(self, port: int | None, local: str | None) -> Pipe:
         """Connect to a port (None: that of HTTP) from the address *local* (None: any)."""
+        ...
+
+    def now(self) -> float:
+        """Seconds on this network's clock."""
         ...
 
     def pause(self, seconds: float) -> None:
@@ -118,6 +122,10 @@ class SocketNet:
         source = None if local is None else (local, 0)
         where = (self.host, self.port if port is None else port)
         return SocketPipe(socket.create_connection(where, PATIENCE, source))
+
+    def now(self) -> float:
+        """See `Net`."""
+        return time.monotonic()
 
     def pause(self, seconds: float) -> None:
         """See `Net`."""

@@ -28,7 +28,7 @@ BACKENDS = ("asyncio", "threading")
 """The backends of this project that have a command line for real sockets."""
 TOKEN = "conformance-token"  # noqa: S105 - opens nothing but relays of this suite
 _HOST = "127.0.0.1"
-_START = 20.0
+_START = 60.0
 """Seconds that a relay may take to say where it listens."""
 _STOP = 5.0
 """Seconds that it may take to end after SIGTERM."""

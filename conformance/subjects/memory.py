@@ -122,6 +122,10 @@ class MemoryNet:
             raise ConnectionRefusedError(end)
         return MemoryPipe(end, self)
 
+    def now(self) -> float:
+        """See `Net`."""
+        return self.network.clock.now
+
     def pause(self, seconds: float) -> None:
         """See `Net`; costs no time."""
         self.run(lambda: False, seconds)

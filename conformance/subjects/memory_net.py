@@ -121,9 +121,10 @@ class MemoryNet:
         relay = where(url)
         return memory.MemoryNet("", self.network, relay.host, relay.port)
 
-    def ask(self, data: bytes) -> list[bytes]:
-        """See `Net`."""
-        found = (answer(data, _ASKER) for answer in self.answers)
+    def ask(self, *queries: bytes, patience: float = 0.0) -> list[bytes]:
+        """See `Net`; each is answered at once, or never."""
+        del patience
+        found = (answer(query, _ASKER) for query in queries for answer in self.answers)
         return [answer for answer in found if answer is not None]
 
     def listen(self, hearing: Hearing) -> None:
