@@ -38,7 +38,7 @@ class Patience(NamedTuple):
     meeting: float = 86400.0
     """For the other person to join, in all."""
     staple: float = 120.0
-    """For the other side's TCP connection."""
+    """For the other side's TCP connection where a loss is not made good."""
     progress: float = 60.0
     """On a data connection without a byte."""
     person: float = 3600.0
@@ -48,7 +48,7 @@ class Patience(NamedTuple):
     farewell: float = 5.0
     """For the sender to hang up after the receipt (docs/protocol.md, "Order of the end")."""
     redial: float = 15.0
-    """For the other side to come back to a channel that lives."""
+    """For the other side's TCP connection where a loss is made good: then both meet elsewhere."""
     reconnect: float = 600.0
     """For a lost connection to come back and go on, in all; 0: it is not tried."""
 

@@ -86,7 +86,7 @@ from croc_core.recipient_states import (
     WordsDiffer,
 )
 from croc_core.reconnect import FOREVER, Greeting, Identifying, Recovered, StillAway, stapled
-from croc_core.reconnect_judge import channel_now
+from croc_core.reconnect_judge import channel_now, other_side
 from croc_core.resume import blocks
 from croc_core.values import Moment, Role
 
@@ -100,22 +100,21 @@ def identifying(
     """The relay has taken us on its data port."""
     if not isinstance(event, Identified):
         return port_trouble(event)
-    patience = context.patience
-    by = now.mono + (patience.redial if state.bond.met else patience.staple)
+    by = now.mono + other_side(context.patience)
     return identified(event) or TcpTaken(own_hello(Role.RECIPIENT, context.entropy), by)
 
 
 def greeting(context: RecipientContext, state: Greeting, event: Input, _: Moment) -> object | None:
     """The sender is there."""
+    awaited = "the sender to connect"
     match event:
         case Greeted(_, data):
             return greeted(Role.RECIPIENT, data) or HelloGood(data)
-        case Woke() if state.bond.met:
-            late = failures.timed_out("the other side to come back")
-            return meet_again(context, state.bond, late)
         case Woke():
-            return TimedOut(failures.timed_out("the sender to connect"))
-    return bare_trouble(event, "the sender to connect")
+            late = failures.timed_out(awaited)
+            again = context.patience.reconnect
+            return meet_again(context, state.bond, late) if again else TimedOut(late)
+    return bare_trouble(event, awaited)
 
 
 def awaiting_open(

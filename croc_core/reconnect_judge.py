@@ -55,6 +55,11 @@ def _longest(patience: Patience, bond: Bond) -> float:
     return patience.reconnect if bond.met else min(patience.staple, patience.reconnect)
 
 
+def other_side(patience: Patience) -> float:
+    """How long the other side may take to come to the data port, in seconds."""
+    return patience.redial if patience.reconnect else patience.staple
+
+
 def settle(patience: Patience, state: Any, found: object | None, now: Moment) -> object | None:
     """Say until when a loss is borne, and that a failure behind the last piece leaves it open."""
     if not isinstance(state, Away):

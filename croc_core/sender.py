@@ -385,8 +385,8 @@ TABLE: Table[Effect] = Table(Idle, (Done, Failed, Unconfirmed), (
     row(AwaitingReceipt, ReceiptGood, Done,            succeed),
     row(AwaitingReceipt, Renewed,     AwaitingReceipt, stay),
     *endings(AwaitingReceipt, hang_up, PeerStopped),
-    *lost(Identifying, Greeting, Verifying, Offering, AwaitingAccept, Digesting, AwaitingWant,
-          Sending, AwaitingReceipt),
+    *lost(Identifying, AwaitingStaple, Greeting, Verifying, Offering, AwaitingAccept, Digesting,
+          AwaitingWant, Sending, AwaitingReceipt),
     *(row(state, Unsure, Unconfirmed, unsure)
       for state in (AskingWhy, Identifying, AwaitingStaple, Greeting, AwaitingWant, Sending,
                     AwaitingReceipt)),

@@ -10,6 +10,7 @@ from croc_core.many_judge import of_leg
 from croc_core.messages import Accept, Decline, PiecesEnd, Receipt, Size, Want
 from croc_core.party import (
     ChannelGone,
+    LinkLost,
     PeerBroke,
     Renewed,
     own_hello,
@@ -22,6 +23,7 @@ from croc_core.party_io import (
     Heard,
     Identified,
     Input,
+    LinkEnded,
     Moved,
     OfferSent,
     PiecesSent,
@@ -38,7 +40,7 @@ from croc_core.party_judge import (
     request_trouble,
 )
 from croc_core.reconnect import FOREVER, Greeting, Identifying
-from croc_core.reconnect_judge import Gone, channel_now
+from croc_core.reconnect_judge import Gone, channel_now, other_side
 from croc_core.sender_rejoin_judge import meet_again
 from croc_core.sender_states import (
     AcceptHeld,
@@ -79,9 +81,7 @@ def identifying(
     """The relay has taken us on its data port."""
     if not isinstance(event, Identified):
         return port_trouble(event)
-    patience = context.patience
-    longest = patience.redial if state.bond.met else patience.staple
-    return identified(event) or TcpTaken(now.mono + longest)
+    return identified(event) or TcpTaken(now.mono + other_side(context.patience))
 
 
 def awaiting_staple(
@@ -89,10 +89,14 @@ def awaiting_staple(
 ) -> object | None:
     """The recipient has come to the same port, or the relay says why it will not."""
     bond = state.bond
-    if isinstance(event, Woke) and bond.met:
-        return meet_again(context, bond, failures.timed_out("the other side to come back"))
+    awaited = "the other side to connect"
+    if isinstance(event, LinkEnded) and context.patience.reconnect:
+        return LinkLost(failures.peer_vanished(event.cause))
+    if isinstance(event, Woke) and context.patience.reconnect:
+        # Nobody reads here, so it may be our own connection that is lost.
+        return meet_again(context, bond, failures.timed_out(awaited))
     if not isinstance(event, Replied):
-        return request_trouble(event, "the other side to connect")
+        return request_trouble(event, awaited)
     found = answer(event, wire.State, Role.SENDER, burnt=True)
     if not isinstance(found, wire.State):
         gone = isinstance(channel_now(Role.SENDER, event), Gone)

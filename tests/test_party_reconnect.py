@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 import pytest
+from msgspec.structs import replace
 
 from croc_core import party_io as p
 from croc_core.errors import Code
 from croc_core.events import Waiting
 from croc_core.messages import Continue
+from croc_core.relay_io import LinkLost
 from tests.party_help import PATIENCE, World, failure_of, fair, met, when
 from tests.test_seed_steps import whole
 
@@ -49,6 +54,65 @@ def test_REJOIN_1_a_restarted_relay_in_any_state_is_borne(role: str, state: str)
     whole(world)
     assert times(world, "sender", "Reopening")
     assert times(world, "recipient", "Rejoining")
+
+
+def met_late(**options: Any) -> World:
+    """As `met`; the recipient hears of H(k), and dials, half a second after the sender."""
+    world = met(**options)
+    proofs = itertools.count()
+
+    def lose_the_first(role: str, _: int, __: p.Post) -> str | None:
+        asks = role == "recipient" and type(world.recipient.machine.state).__name__
+        return "lost" if asks == "AwaitingProof" and not next(proofs) else None
+
+    world.fault = lose_the_first
+    return world
+
+
+def drop_dial(world: World, *, noticed: bool) -> None:
+    """The relay loses the sender's data connection; the sender is told, or is not."""
+    for end in world.sender.ends.values():
+        world.to_relay(LinkLost(end.link))
+        if noticed:
+            end.broken("connection reset")
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+def test_a_first_dial_that_is_lost_unread_is_dialled_anew(noticed: bool) -> None:
+    """Nobody reads while the staple is awaited, so a loss may show by nothing but the time."""
+    world = met_late()
+    when(world, "sender", "AwaitingStaple", lambda: drop_dial(world, noticed=noticed))
+    world.run()
+    whole(world)
+    assert times(world, "sender", "AwaitingStaple") == 2
+    assert times(world, "sender", "AskingWhy") == noticed
+    assert times(world, "sender", "Reopening") == (not noticed)
+
+
+def test_without_reconnect_a_first_dial_that_is_lost_unread_is_a_timeout() -> None:
+    world = met_late(patience=PATIENCE._replace(reconnect=0.0))
+    when(world, "sender", "AwaitingStaple", lambda: drop_dial(world, noticed=True))
+    world.run()
+    fair(world)
+    assert failure_of(world.sender).code in (Code.TIMEOUT, Code.PEER_LEFT)
+    assert times(world, "sender", "AskingWhy") == 0
+
+
+@pytest.mark.parametrize("state", ["Identifying", "AwaitingStaple"])
+def test_REJOIN_1_another_address_before_the_first_staple_is_borne(state: str) -> None:
+    world = met_late()
+    desk = world.sender.desk
+
+    def roam() -> None:
+        desk.ends = replace(desk.ends, local="10.0.0.7")
+        desk._address = "10.0.0.7"
+        drop_dial(world, noticed=True)
+
+    when(world, "sender", state, roam)
+    world.run()
+    whole(world)
+    assert times(world, "sender", "Reopening") == 1
+    assert times(world, "recipient", "Rejoining") == 1
 
 
 def test_REDIAL_2_new_hellos_and_new_keys() -> None:

@@ -349,16 +349,33 @@ def test_who_does_not_come_back_is_looked_for_elsewhere() -> None:
     sends = ss.AwaitingStaple(BOND, 5, 1000.0)
     assert type(of_sender(sends, p.Woke())) is MeetAgain
     assert type(of_recipient(Greeting(BOND, HELLOS[Role.RECIPIENT], 1000.0), p.Woke())) is MeetAgain
-    first = structs.replace(BOND, met=False)
-    assert type(of_sender(structs.replace(sends, bond=first), p.Woke())) is TimedOut
+    first = structs.replace(BOND, met=False, until=FOREVER)
+    assert of_sender(structs.replace(sends, bond=first), p.Woke()).until == 1120.0
     greeting = Greeting(first, HELLOS[Role.RECIPIENT], 1000.0)
-    assert type(of_recipient(greeting, p.Woke())) is TimedOut
+    assert of_recipient(greeting, p.Woke()).until == 1120.0
     assert type(of_recipient(greeting, p.LinkEnded(0, "c"))) is LinkLost
+    for bond in (BOND, first):
+        assert type(of_sender(structs.replace(sends, bond=bond), p.LinkEnded(0, "c"))) is LinkLost
+        for taken in (
+            of_sender(Identifying(bond), p.Identified(0, b"OK\n")),
+            of_recipient(Identifying(bond), p.Identified(0, b"OK\n")),
+        ):
+            assert taken.by == 1015.0
+
+
+def test_without_reconnect_who_does_not_come_is_waited_for_and_that_is_all() -> None:
+    never = Patience(reconnect=0.0)
+    first = structs.replace(BOND, met=False, until=FOREVER)
+    sends = ss.AwaitingStaple(first, 5, 1000.0)
+    assert type(of_sender(sends, p.Woke(), patience=never)) is TimedOut
+    assert of_sender(sends, p.LinkEnded(0, "c"), patience=never) is None
+    greeting = Greeting(first, HELLOS[Role.RECIPIENT], 1000.0)
+    assert type(of_recipient(greeting, p.Woke(), patience=never)) is TimedOut
     for taken in (
-        of_sender(Identifying(BOND), p.Identified(0, b"OK\n")),
-        of_recipient(Identifying(BOND), p.Identified(0, b"OK\n")),
+        of_sender(Identifying(first), p.Identified(0, b"OK\n"), patience=never),
+        of_recipient(Identifying(first), p.Identified(0, b"OK\n"), patience=never),
     ):
-        assert taken.by == 1015.0
+        assert taken.by == 1120.0
 
 
 def test_a_want_that_is_smaller_is_progress_and_no_other() -> None:

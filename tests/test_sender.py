@@ -236,7 +236,8 @@ RECEIVED = Receipt(TID, 3, 77)
         (STAPLING, state(stapled=False), ss.NotStapled),
         (STAPLING, error(429, "too_many"), Refused),
         (STAPLING, error(410, "closed", by="recipient", reason="wrong_code"), ClosedByPeer),
-        (STAPLING, Woke(), TimedOut),
+        (STAPLING, Woke(), MeetAgain),
+        (STAPLING, LinkEnded(0, "c"), LinkLost),
         (GREETING, Greeted(0, HELLOS[Role.RECIPIENT]), ss.HelloGood),
         (GREETING, Greeted(0, HELLOS[Role.SENDER]), PeerBroke),
         (GREETING, Greeted(0, bytes(66)), PeerBroke),
@@ -316,7 +317,7 @@ def test_what_an_input_means(where: object, event: Input, kind: type[Any]) -> No
     ("where", "event", "code", "party"),
     [
         (OPENING, Woke(), Code.TIMEOUT, Party.RELAY),
-        (STAPLING, Woke(), Code.TIMEOUT, Party.PEER),
+        (ACCEPTING, Woke(late=True), Code.TIMEOUT, Party.PEER),
         (OPENING, Interrupted(Code.SIGTERM), Code.SIGTERM, Party.LOCAL),
         (OPENING, Unanswered(True, "c"), Code.RELAY_UNREACHABLE, Party.RELAY),
         (OPENING, error(401, "token"), Code.RELAY_REFUSED, Party.RELAY),

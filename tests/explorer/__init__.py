@@ -34,8 +34,8 @@ meet again on channels that both derive, go on or offer anew. For that
   for channels round by round.
 
 `Bounds.losses` is what reconnecting is for: connections, requests and the relay's memory are lost,
-nothing else, once the two have met; then every ending is success on both sides, or a sender that is
-unconfirmed beside a recipient that holds all.
+nothing else, once the two have confirmed each other; then every ending is success on both sides, or
+a sender that is unconfirmed beside a recipient that holds all.
 
 What is not modelled: bytes (records are whole messages, their order is that of the stream), clocks,
 limits of the relay, compression, streams. A relay that lies (`liar.py`) meets parties that do not

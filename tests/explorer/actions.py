@@ -109,8 +109,7 @@ class Actions:
 
     def _deadlines(self, actor: Actor) -> Possible:
         hands, who, state = self.hands, actor.role, actor.state
-        met = getattr(getattr(state, "bond", None), "met", False)
-        brief = isinstance(state, AwaitingStaple | Greeting) and met
+        brief = isinstance(state, AwaitingStaple | Greeting) and hands.reconnects
         kind = BRIEF if brief else LATE
         yield kind, f"the {who}'s patience is over", hands.tell(actor, io.Woke())
         if h.awaited_back(actor):
@@ -194,9 +193,10 @@ class Actions:
             yield CROWD, f"the relay has no room for the {who}", network.crowded(actor, link)
         if link.inbox[-1:] != (END,) or len(link.inbox) > 1:
             yield LOSS, f"the {who}'s {which} breaks", network.reset(actor, link)
-        if link.inbox[-1:] == (END,) and link.seal and not link.hearing:
+        awaits = isinstance(actor.state, AwaitingStaple)
+        if link.inbox[-1:] == (END,) and (link.seal or awaits) and not link.hearing:
             ended = hands.tell(actor, io.LinkEnded(link.connection, "it broke"))
-            yield LOSS, f"the {who} finds its {which} broken as it writes", ended
+            yield LOSS, f"the {who} finds its {which} broken and has not read", ended
         if link.stage == WAITING and link.mode == "line" and not (actor.old or link.connection):
             old = actor._replace(old=(Old(link.number, link.line),))
             again = link._replace(number=link.number + 1, stage=DIALLED, inbox=())

@@ -62,8 +62,9 @@ class Bounds(NamedTuple):
     """How many things the outsider gets done; what is refused is tried in every state."""
     mortal: bool = True
     losses: bool = False
-    """Only connections are lost, and the relay's memory, once the two have met; no deadline passes
-    early, and that of a loss only where the other side's run is over. Then both must end well."""
+    """Only connections are lost, and the relay's memory, once both have confirmed each other; no
+    deadline passes early, and that of a loss only where the other side's run is over. Then both
+    must end well."""
     roams: bool = False
     """With `losses`: addresses change, too."""
     behind: bool = False
@@ -287,13 +288,13 @@ class Engine:
         """How many faults it takes for each kind that may come now, beside what is calm."""
         bounds, left = self.bounds, world[4]
         ours, theirs = self.marks[world[1]], self.marks[world[2]]
-        bonded, met = ours.bonded and theirs.bonded, ours.met and theirs.met
+        bonded = ours.bonded and theirs.bonded
         costs = {BRIEF: int(busy), LATE: int(waits), OVER: int(busy)}
         if bounds.losses:
             alone = ours.over or theirs.over  # nobody will come back
             costs = {k: cost for k, cost in costs.items() if not cost and (alone or k is not OVER)}
-            costs |= ({CROWD: 1} if bonded else {}) | ({LOSS: 1} if met else {})
-            costs |= {ROAM: 1} if met and bounds.roams else {}
+            costs |= {CROWD: 1, LOSS: 1} if bonded else {}
+            costs |= {ROAM: 1} if bonded and bounds.roams else {}
         elif bonded or not bounds.behind:
             costs |= {CROWD: 1, LOSS: 1, ROAM: 1, FAULT: 1, DEATH: 0}
         else:

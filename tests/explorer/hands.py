@@ -103,7 +103,7 @@ class Hands:
         self.sender = Recording(parts.sender)
         self.recipient = Recording(parts.recipient)
         self._judges = {Role.SENDER: parts.sender_judge, Role.RECIPIENT: parts.recipient_judge}
-        self._reconnects = reconnects
+        self.reconnects = reconnects
         self._contexts: dict[tuple[Role, Case], Any] = {}
         self.longest = {
             Role.SENDER: sender_judge.sender(sender_context())._longest,
@@ -114,7 +114,7 @@ class Hands:
         found = self._contexts.get((role, case))
         if found is None:
             found = sender_context(case) if role is Role.SENDER else recipient_context(case)
-            if not self._reconnects:  # every run draws little: its chance may be constant
+            if not self.reconnects:  # every run draws little: its chance may be constant
                 patience = found.patience._replace(reconnect=0.0)
                 object.__setattr__(found, "patience", patience)
             self._contexts[role, case] = found
@@ -150,7 +150,7 @@ class Hands:
         except LocalProtocolError as bug:
             return actor._replace(broke=f"{type(event).__name__} breaks it: {bug}"), ()
         actor = _noted(actor, event)._replace(
-            state=machine.state, draws=actor.draws + (chance.drawn and self._reconnects)
+            state=machine.state, draws=actor.draws + (chance.drawn and self.reconnects)
         )
         out: list[Emission] = []
         for effect in effects:

@@ -127,8 +127,6 @@ class Marks(NamedTuple):
     held: bool
     bonded: bool
     """The two have confirmed each other, or its run is ending."""
-    met: bool
-    """They have had a data connection, or its run is ending."""
     pairs: tuple[int, ...]
     old_pairs: tuple[int, ...]
     done: bool
@@ -157,7 +155,6 @@ def marks(actor: Actor, *, over: bool, idle: bool) -> Marks:
         shown=actor.shown,
         held=actor.held,
         bonded=ends or isinstance(state, Away),
-        met=ends or (isinstance(state, Away) and state.bond.met),
         pairs=stapled,
         old_pairs=tuple(old.pair for old in actor.old if old.pair),
         done=isinstance(state, ss.Done | rs.Done),
