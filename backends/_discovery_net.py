@@ -174,6 +174,8 @@ def search(channel: str, enough: threading.Event) -> list[Where]:
                     _listen(key.fileobj, identity, found)  # type: ignore[arg-type]
                 if found and end == begun + PATIENCE:
                     end = max(begun + WINDOW, time.monotonic() + WINDOW / 2)
+        for sock in sockets:  # what came in time, though we were kept from looking
+            _listen(sock, identity, found)
     finally:
         for sock in sockets:
             sock.close()

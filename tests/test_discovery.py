@@ -9,12 +9,15 @@ import json
 import os
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from backends import _discovery, _discovery_net
 from backends._discovery_net import open_answering
 from backends._options import Where
 from tests.cli_help import LOCAL, ROOT, shell
@@ -193,3 +196,40 @@ def test_queries_of_both_families_are_heard() -> None:
     finally:
         for sock in heard:
             sock.close()
+
+
+def test_an_answer_that_came_in_time_counts_though_we_were_kept_from_looking(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The clock goes on between two looks: what came meanwhile is a second relay all the same."""
+    times = [0.0]  # the last one stays
+    asking: list[tuple[socket.socket, bytes]] = []
+    look = _discovery_net._listen
+
+    def ask(sockets: list[socket.socket], asked: bytes) -> None:
+        if not asking:
+            sockets[0].bind(("127.0.0.1", 0))
+            asking.append((sockets[0], asked))
+            answer(4001)
+
+    def answer(port: int) -> None:
+        sock, asked = asking[0]
+        told = _discovery.Answerer("k7w2", port)(asked, "127.0.0.1")
+        assert told is not None
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            out.sendto(told, sock.getsockname())
+
+    def looked(sock: Any, identity: bytes, found: dict[Where, None]) -> None:
+        look(sock, identity, found)
+        if len(found) == 1 and len(times) == 1 and not times[0]:
+            times.append(_discovery_net.PATIENCE)
+            answer(4002)
+
+    def monotonic() -> float:
+        return times.pop(0) if len(times) > 1 else times[0]
+
+    monkeypatch.setattr(_discovery_net, "time", SimpleNamespace(monotonic=monotonic))
+    monkeypatch.setattr(_discovery_net, "_ask", ask)
+    monkeypatch.setattr(_discovery_net, "_listen", looked)
+    found = _discovery_net.search("k7w2", threading.Event())
+    assert {where.port for where in found} == {4001, 4002}

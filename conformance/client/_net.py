@@ -70,6 +70,8 @@ class Net(Protocol):
     ports: tuple[int, ...]
     accepted: list[Conn]
     """Connections that nobody has looked at yet."""
+    tardy: float
+    """The longest time between the first and the last answer to one query, in seconds."""
 
     def now(self) -> float:
         """Seconds on this network's clock."""
@@ -198,6 +200,7 @@ class SocketNet:
     def __init__(self, data_ports: int = 3) -> None:
         self.host = HOST
         self.accepted: list[Conn] = []
+        self.tardy = 0.0
         self._selector = selectors.DefaultSelector()
         self._listeners: list[socket.socket] = []
         self._conns: dict[SocketConn, int] = {}
@@ -263,8 +266,10 @@ class SocketNet:
                     out = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
                     out.bind((source, 0))
                     ready.append((out, answer))
-                for out, answer in ready:  # at once, for it waits for a second one but shortly
+                begun = time.monotonic()
+                for out, answer in ready:
                     out.sendto(answer, address)
+                self.tardy = max(self.tardy, time.monotonic() - begun)
 
         self._selector.register(sock, selectors.EVENT_READ, heard)
 

@@ -89,6 +89,7 @@ class MemoryNet:
         self.host = self.address = HOST
         self.ports: tuple[int, ...] = PORTS
         self.accepted: list[Conn] = []
+        self.tardy = 0.0
         self.answers: list[Asking] = []
         """How the subject answers queries on the local network."""
         self._conns: list[MemoryConn] = []
