@@ -7,6 +7,7 @@ from collections.abc import Callable
 from backends import _io as io
 from backends._http_server import Event, HttpServer, Interim, Refusal, Request, render_error
 from backends._peers import Addresses, Connections, read_header
+from backends._rest import Rest
 from croc_core import identify, relay_io
 from croc_core.limits import Tally, counted
 from croc_core.relay import Relay
@@ -125,6 +126,7 @@ class RelayNode:
         self._idle: dict[str, dict[io.Conn, None]] = {}
         """Those that hold nobody's request or link, oldest first, of each counted address."""
         self._lingerers = 0
+        self._rest = Rest()
         self._timers: Timers[io.Conn] = Timers()
         self._out: list[io.Effect] = []
         self._now = Moment(0.0, 0)
@@ -152,6 +154,7 @@ class RelayNode:
         take = self._inputs.get(type(event))
         if take is not None:
             take(event)
+        self._rest.note(self.connections + self._relay.names, now.mono)
         out, self._out = self._out, []
         return tuple(out)
 
@@ -162,10 +165,8 @@ class RelayNode:
 
     def deadline(self) -> float | None:
         """When to hand over `Woke`, in monotonic seconds, or None."""
-        mine, relays = self._timers.next(), self._relay.deadline()
-        if mine is None or relays is None:
-            return relays if mine is None else mine
-        return min(mine, relays)
+        times = (self._timers.next(), self._relay.deadline(), self._rest.due)
+        return min((time for time in times if time is not None), default=None)
 
     # ---- what happened
 

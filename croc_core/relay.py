@@ -95,6 +95,11 @@ class Relay:
         self._links.ports = ports
         self._data = tuple(DataPort("tcp", port) for port in ports)
 
+    @property
+    def names(self) -> int:
+        """How many channels are open or remembered."""
+        return len(self._book.channels)
+
     def deadline(self) -> float | None:
         """When to hand over `Woke`, in monotonic seconds, or None."""
         when = self._timers.next()

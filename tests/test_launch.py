@@ -48,3 +48,22 @@ def test_a_reader_that_is_gone_is_no_trace_and_no_hang() -> None:
 def test_what_is_raised_is_not_swallowed() -> None:
     ended = python("def main(): raise SystemExit(7)\nlaunch(main)")
     assert ended.returncode == 7
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where the system's allocator is glibc")
+@pytest.mark.parametrize(
+    ("command", "given", "found"),
+    [("relay", None, "malloc"), ("relay", "debug", "debug"), ("send", None, None)],
+)
+def test_a_relay_takes_its_memory_from_the_system(
+    command: str, given: str | None, found: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONMALLOC", raising=False)
+    if given is not None:
+        monkeypatch.setenv("PYTHONMALLOC", given)
+    text = "launch(lambda: print(os.getpid(), os.environ.get('PYTHONMALLOC'), sys.argv[1:]) or 0)"
+    with subprocess.Popen(
+        [sys.executable, "-c", LAUNCH + text, command, "--x y"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        said = process.communicate(timeout=60)[0]
+    assert said == f"{process.pid} {found} {[command, '--x y']}\n"
