@@ -90,7 +90,8 @@ class _Stoppable:
     def handle(self, event: io.Input, now: Moment) -> tuple[io.Effect, ...]:
         """See `Node`."""
         if isinstance(event, io.Told) and isinstance(event.what, Interrupted):
-            self.failure = Failure(event.what.code, Party.LOCAL, "The relay has stopped.")
+            hint = "Start it again where people still need it; who was connected tries again then."
+            self.failure = Failure(event.what.code, Party.LOCAL, "The relay has stopped.", hint)
             return (io.Tell(Failed.of(self.failure)),)
         return self._node.handle(event, now)
 

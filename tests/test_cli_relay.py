@@ -7,6 +7,7 @@ import ipaddress
 import json
 import re
 import resource
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,6 +119,15 @@ def test_a_relay_says_at_its_start_what_it_takes(sh: Shell) -> None:
     assert found is not None, said
     assert int(found[1]) == hard
     assert int(found[2]) == fit(RelayOptions(), hard)[1].most
+
+
+def test_a_relay_that_was_ended_says_what_to_do(sh: Shell) -> None:
+    relay = sh.croc(*FLAGS)
+    relay.until("listening")
+    relay.signal(signal.SIGTERM)
+    assert relay.end() == 143
+    assert (relay.error["code"], relay.error["party"]) == ("sigterm", "local")
+    assert "Start it again" in relay.error["hint"]
 
 
 def ask(url: str, forwarded: str, **body: Any) -> tuple[int, dict[str, Any]]:
