@@ -7,7 +7,7 @@ addresses of 127/8. The relay is a process of a user without rights, on the same
 It prints one JSON object and ends with 0 when every honest request and transfer was completed, the
 relay took no more memory in the last round than in the first by more than a tenth, and its memory
 (but for a tenth and 4 MiB), descriptors and threads are again what they were.
-`--channels 200 --pairs 20 --idle 10` is the short form.
+`--channels 200 --pairs 20 --idle 15` is the short form.
 """
 
 from __future__ import annotations
@@ -193,8 +193,9 @@ class Pair:
         for _, writer in self.ends:
             writer.close()
 
-    async def close(self, honest: Honest) -> None:
-        """Close the channel."""
+    async def carry_and_close(self, honest: Honest, pause: float) -> None:
+        """Carry 256 KiB each way, and close the channel before it has idled."""
+        await self.carry(65536, 4, pause)
         async with honest.door:
             web = await honest.web(self.homes[1])
             await web.post("/channel", **self.seats[1], close=True, reason="done")
@@ -313,14 +314,13 @@ async def one_round(relay: Relay, given: argparse.Namespace) -> dict[str, Any]:
     peak = result["quiet"]["mib"]
     with tempfile.TemporaryDirectory() as folder, garbage(relay, *names) as counts:
         pause = given.seconds / 4
-        carrying = asyncio.gather(*(pair.carry(65536, 4, pause) for pair in pairs))
+        carrying = asyncio.gather(*(pair.carry_and_close(honest, pause) for pair in pairs))
         for number in range(given.transfers):
             at = pathlib.Path(folder)
             whole.append(await asyncio.to_thread(transfer, relay, at, number, 4 << 20))
             peak = max(peak, relay.numbers()["mib"])
         await carrying
         peak = max(peak, relay.numbers()["mib"])
-        await asyncio.gather(*(pair.close(honest) for pair in pairs))
         await asyncio.gather(*(honest.end(n, *it[:2]) for n, it in enumerate(waiting)))
         result["storm"] = relay.numbers() | {"mib": peak}
     for _, _, web in waiting:
@@ -369,7 +369,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pairs", type=int, default=1_000, help="staples")
     parser.add_argument("--transfers", type=int, default=3, help="by the command line")
     parser.add_argument("--seconds", type=float, default=12.0, help="how long the staples carry")
-    parser.add_argument("--idle", type=float, default=60.0, help="the relay's --idle-timeout")
+    parser.add_argument("--idle", type=float, default=120.0, help="the relay's --idle-timeout")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--backend", default="asyncio", choices=("asyncio", "threading"))
     return run(parser.parse_args(arguments))

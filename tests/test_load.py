@@ -11,7 +11,7 @@ import pytest
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and many addresses on loopback")
 def test_a_relay_under_load_serves_all_and_is_afterwards_as_before() -> None:
-    size = ("--channels", "200", "--pairs", "20", "--transfers", "1", "--idle", "10")
+    size = ("--channels", "200", "--pairs", "20", "--transfers", "1", "--idle", "15")
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.load", *size, "--seconds", "1", "--rounds", "1"],
         cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=120,
