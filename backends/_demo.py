@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 SAMPLE = 8_000_000
 """Size of the file that is sent where none is named, in bytes."""
 _LOCAL = "127.0.0.1"
+_EVENTS: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)  # made before any thread
 _GRACE = 5.0
 """How long a process that was told to end may take, in seconds."""
 _BLOCK = 1 << 20
@@ -87,7 +88,7 @@ class _Child:
     def _read(self, news: queue.SimpleQueue[_News]) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            news.put((self, msgspec.json.decode(line, type=Event)))
+            news.put((self, _EVENTS.decode(line)))
         news.put((self, None))
 
     def terminate(self) -> None:

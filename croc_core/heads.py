@@ -73,6 +73,9 @@ class HeadB(NamedTuple):
 
 H = TypeVar("H", HeadA, HeadB)
 
+# The first decoder of a type completes the type, which no two threads may do at once (they crash).
+_COMPLETE: tuple[object, ...] = tuple(map(msgspec.msgpack.Decoder, (HeadA, HeadB)))
+
 
 def encode_head(head: HeadA | HeadB) -> bytes:
     """Encode a head as it is sent."""

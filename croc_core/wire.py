@@ -162,6 +162,11 @@ _SAYS_NOTHING = frozenset({"channel", "uuid", "since", "wait"})
 
 T = TypeVar("T")
 
+# The first decoder of a type completes the type, which no two threads may do at once (they crash).
+_COMPLETE: tuple[object, ...] = tuple(
+    map(msgspec.json.Decoder, (Join, Joined, Update, State, Error))
+)
+
 
 def encode(body: msgspec.Struct) -> bytes:
     """Encode a body as JSON."""
