@@ -1,4 +1,4 @@
-"""What is decoded for the first time in several threads at once crashes none of them."""
+"""What is decoded for the first time may be so in several threads at once."""
 
 from __future__ import annotations
 
@@ -8,24 +8,31 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FIRST = """
-import sys, threading
+import sys
 from croc_core import heads, wire
-sys.setswitchinterval(1e-6)
-start = threading.Barrier(16)
-JOIN, UPDATE = b'{"role":"sender"}', b'{"channel":"abc","uuid":"' + b"0" * 32 + b'","since":1}'
+completed = []
 
-def decode():
-    start.wait()
-    wire.decode_request(UPDATE, wire.Update)
-    wire.decode_request(JOIN, wire.Join)
+def see(frame, event, _):
+    if event == "call" and frame.f_code.co_name == "get_class_annotations":
+        completed.append(frame.f_locals)
 
-threads = [threading.Thread(target=decode) for _ in range(16)]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
+def decode(call, data, kind):
+    try:
+        call(data, kind)
+    except Exception:
+        pass  # the type is completed before the first byte is looked at
+
+sys.setprofile(see)
+for kind in (wire.Join, wire.Joined, wire.Update, wire.State, wire.Error):
+    decode(wire.decode_request, b"{}", kind)
+for kind in (heads.HeadA, heads.HeadB):
+    decode(heads.decode_head, b"\\x91\\x01", kind)
+sys.setprofile(None)
+sys.exit(len(completed))
 """
 
 
-def test_threads_may_decode_for_the_first_time_together() -> None:
-    """Where a type is completed by two threads, some of these runs die of SIGSEGV."""
-    runs = [subprocess.Popen([sys.executable, "-c", FIRST], cwd=ROOT) for _ in range(20)]
-    assert [run.wait() for run in runs] == [0] * len(runs)
+def test_no_type_is_completed_by_the_first_decoding() -> None:
+    """msgspec completes a type at its first use, and crashes where two threads do it at once."""
+    run = subprocess.run([sys.executable, "-c", FIRST], cwd=ROOT, check=False)
+    assert run.returncode == 0
