@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-FEW = 256
+FEW = 64
 """Connections and channels below which there is nothing worth giving back."""
 QUIET = 5.0
 """How long what is held must not have fallen further before memory is given back, in seconds."""
