@@ -54,15 +54,15 @@ SHORT = (
     Plan("Three connections", LOSSES._replace(faults=1, thin=1021), MANY),
 )
 DEEP = (
-    Plan("Anything, four times", Bounds(faults=4, outsider=4, thin=17)),
-    Plan("Losses alone, four times", LOSSES._replace(faults=4, thin=11), CODES + PARTS),
+    Plan("Anything, four times", Bounds(faults=4, outsider=4, thin=67)),
+    Plan("Losses alone, four times", LOSSES._replace(faults=4, thin=41), CODES + PARTS),
     Plan("Anything, once, at one address", Bounds(faults=1, outsider=4), homes=TOGETHER),
     Plan("Anything, twice, once they are one", Bounds(2, 0, behind=True, thin=5), CODES + WORDS),
     Plan("Three connections", LOSSES._replace(faults=1, thin=127), MANY),
 )
 WORKERS = 2
 """Searches that run at a time."""
-MEMORY = 7 << 29
+MEMORY = 6 << 30
 """Bytes that one search may take; one that needs more fails, and takes nothing else with it."""
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / ".explorer"
