@@ -8,8 +8,7 @@ import nox
 
 nox.needs_version = ">=2024.4.15"
 nox.options.default_venv_backend = "none"  # everything runs in the environment that nox is in
-# conformance waits on real time and real sockets: it is run by name, and looked at by a person
-nox.options.sessions = ["lint", "types", "tests", "explore", "simulate"]
+nox.options.sessions = ["lint", "types", "tests", "conformance", "explore", "simulate"]
 nox.options.stop_on_first_error = True
 
 PLACES = ("croc_core", "backends", "conformance", "tests", "benchmarks", "docs", "noxfile.py")
