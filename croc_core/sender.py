@@ -269,7 +269,8 @@ def send_wanted(state: AwaitingWant, event: WantWhole) -> Step:
 def _sending(bond: Bond) -> tuple[Sending, tuple[Effect, ...]]:
     """Send on the only connection, or dial the further ones."""
     further, dials = legs(bond)
-    return Sending(bond, further, ()), dials or (SendPieces(LINK),)
+    # Who asks for data is not done: what was sent before is in doubt no more.
+    return Sending(replace(bond, sent=False), further, ()), dials or (SendPieces(LINK),)
 
 
 def greet_further(state: Sending, event: LegTaken) -> Step:

@@ -7,8 +7,9 @@ from msgspec import structs
 from croc_core import party_io as p
 from croc_core import sender_states as ss
 from croc_core.content import Span
-from croc_core.messages import Accept, Held, Want
-from croc_core.party import LinkLost
+from croc_core.errors import Code, LocalFileError
+from croc_core.messages import Accept, Held, Problem, Range, Want
+from croc_core.party import Leaving, LinkLost
 from croc_core.reconnect import AskingWhy, Greeting
 from croc_core.sender import TABLE
 from croc_core.values import Role
@@ -58,3 +59,15 @@ def test_only_the_first_acceptance_makes_a_loss_good() -> None:
     waiting = ss.AwaitingAccept(asking.bond, b"n" * 16, (0, ()), held=True)
     after, _ = TABLE.step(waiting, ss.AcceptHeld(ACCEPT, 1, bytes(32)))
     assert after.bond.until == 1400.0
+
+
+def test_STREAM_4_what_cannot_be_read_again_is_told_also_where_all_was_sent_before() -> None:
+    bond = structs.replace(BOND, tid=TID, sent=True, accepted=True)
+    waiting = ss.AwaitingWant(bond, 0, first=False)
+    want = Want(TID, (Range(0, 5, 4),), more=False)
+    sending, _ = TABLE.step(waiting, ss.WantWhole(want, 4, 1400.0))
+    event = of_sender(sending, p.LocalBroke(LocalFileError("It cannot be read again.").failure))
+    over, effects = TABLE.step(sending, event)
+    assert isinstance(over, Leaving)
+    assert over.failure.code is Code.LOCAL_FILE
+    assert any(isinstance(e, p.Speak) and isinstance(e.message, Problem) for e in effects)
