@@ -389,7 +389,7 @@ TABLE: Table[Effect] = Table(Idle, (Done, Failed, Unconfirmed), (
     *lost(Identifying, AwaitingStaple, Greeting, Verifying, Offering, AwaitingAccept, Digesting,
           AwaitingWant, Sending, AwaitingReceipt),
     *(row(state, Unsure, Unconfirmed, unsure)
-      for state in (AskingWhy, Identifying, AwaitingStaple, Greeting, AwaitingWant, Sending,
+      for state in (AskingWhy, Identifying, AwaitingStaple, Greeting, AwaitingWant,
                     AwaitingReceipt)),
     *AWAY_ROWS,
     *REJOIN_ROWS,
