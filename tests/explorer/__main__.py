@@ -39,6 +39,8 @@ class Plan(NamedTuple):
     bounds: Bounds
     cases: tuple[Case, ...] = CODES
     homes: tuple[bool, ...] = APART
+    limit: int = sys.maxsize
+    """States after which no more faults come."""
 
 
 WORDS = tuple(Case(verify=verify) for verify in ((True, True), (True, False), (False, True)))
@@ -53,9 +55,10 @@ SHORT = (
     Plan("Words are compared, or a part is held", Bounds(1, 0, behind=True, thin=7), WORDS + PARTS),
     Plan("Three connections", LOSSES._replace(faults=1, thin=1021), MANY),
 )
+MOST = 3_000_000
 DEEP = (
-    Plan("Anything, four times", Bounds(faults=4, outsider=4, thin=67)),
-    Plan("Losses alone, four times", LOSSES._replace(faults=4, thin=41), CODES + PARTS),
+    Plan("Anything, four times", Bounds(faults=4, outsider=4, thin=67), limit=MOST),
+    Plan("Losses alone, four times", LOSSES._replace(faults=4), CODES + PARTS, limit=MOST),
     Plan("Anything, once, at one address", Bounds(faults=1, outsider=4), homes=TOGETHER),
     Plan("Anything, twice, once they are one", Bounds(2, 0, behind=True, thin=5), CODES + WORDS),
     Plan("Three connections", LOSSES._replace(faults=1, thin=127), MANY),
@@ -127,7 +130,7 @@ def _job(plan: Plan, given: argparse.Namespace) -> tuple[str, Callable[[], Summa
     for name in ("faults", "outsider"):
         if getattr(given, name) is not None:
             bounds = bounds._replace(**{name: getattr(given, name)})
-    limit = given.limit or sys.maxsize
+    limit = given.limit or plan.limit
     one = partial(explore, bounds, limit=limit, cases=plan.cases, homes=plan.homes)
     return f"{plan} {bounds} {limit}", partial(summary, one, f"{plan.title}: ")
 
