@@ -6,11 +6,12 @@ from msgspec import structs
 
 from croc_core import party_io as p
 from croc_core import sender_states as ss
-from croc_core.content import Span
+from croc_core.content import Span, Totals
 from croc_core.errors import Code, LocalFileError
+from croc_core.events import Completed
 from croc_core.messages import Accept, Held, Problem, Range, Want
-from croc_core.party import Leaving, LinkLost
-from croc_core.reconnect import AskingWhy, Greeting
+from croc_core.party import Leaving, LinkLost, Patience
+from croc_core.reconnect import AskingWhy, Greeting, Unsure
 from croc_core.sender import TABLE
 from croc_core.values import Role
 from tests.test_party_rejoin import BOND, LOST, of_sender
@@ -71,3 +72,17 @@ def test_STREAM_4_what_cannot_be_read_again_is_told_also_where_all_was_sent_befo
     assert isinstance(over, Leaving)
     assert over.failure.code is Code.LOCAL_FILE
     assert any(isinstance(e, p.Speak) and isinstance(e.message, Problem) for e in effects)
+
+
+def test_what_has_no_size_is_told_as_no_bytes() -> None:
+    waiting = ss.AwaitingReceipt(BOND, (), Totals(1, 1, None))
+    _, effects = TABLE.step(waiting, ss.ReceiptGood())
+    assert effects[-1] == p.Show(Completed(1, 0, 0.0))
+
+
+def test_any_time_at_all_to_reconnect_in_is_used() -> None:
+    waiting = ss.AwaitingReceipt(structs.replace(BOND, sent=True), (), Totals(1, 1, 5))
+    for seconds, kind in ((0.0, Unsure), (0.5, LinkLost)):
+        patience = Patience(reconnect=seconds)
+        event = of_sender(waiting, p.LinkEnded(0, "it hung up"), patience=patience)
+        assert isinstance(event, kind)
