@@ -65,9 +65,10 @@ async def code_of(transfer: Any) -> str:
 async def printed(capsys: pytest.CaptureFixture[str]) -> str:
     """The code that an example prints."""
     text = ""
-    while "tell them:" not in text:
-        text += capsys.readouterr().out
-        await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        while "tell them:" not in text:
+            text += capsys.readouterr().out
+            await asyncio.sleep(0)
     return text.split()[-1]
 
 

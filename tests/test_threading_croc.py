@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import os
 import pathlib
 import subprocess
@@ -114,20 +115,34 @@ def test_send_and_receive_block_until_all_is_there(world: World) -> None:
     assert kinds.index(OfferSeen) < kinds.index(Completed)
 
 
+class Printed(io.TextIOBase):
+    """A stderr whose words are waited for; capsys loses what a thread prints while it is read."""
+
+    def __init__(self) -> None:
+        self.words: SimpleQueue[str] = SimpleQueue()
+
+    def write(self, text: str) -> int:
+        self.words.put(text)
+        return len(text)
+
+
 def test_without_tell_the_code_is_printed_as_nobody_would_learn_it(
-    world: World, capsys: pytest.CaptureFixture[str]
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    screen = Printed()
+    monkeypatch.setattr(sys, "stderr", screen)
     sending = threading.Thread(
         target=world.croc(code=CODE).send, args=(str(world.path),), daemon=True
     )
     sending.start()
     printed = ""
-    while CODE not in printed:
-        printed += capsys.readouterr().err
+    while not printed.endswith("\n"):
+        printed += screen.words.get(timeout=20)
+    assert printed == f"Code: {CODE}  (relay: {world.relay})\n"
     assert world.croc(yes=True).receive(CODE).files == 1
     sending.join(20)
-    assert printed == f"Code: {CODE}  (relay: {world.relay})\n"
-    assert capsys.readouterr() == ("", "")
+    assert not sending.is_alive()
+    assert screen.words.empty()
 
 
 def test_a_transfer_is_followed_by_iterating_and_ends_there(world: World) -> None:

@@ -29,7 +29,8 @@ NOT_ASKED = (
 """Tests of backends and programs: slow, or in processes of their own."""
 QUIET = "ignore::pytest.PytestAssertRewriteWarning"  # hypothesis is imported ahead of it
 ARGUMENTS = (
-    "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "-s", "--tb=no", "-W", QUIET,
+    "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "--timeout=0",
+    "-s", "--tb=no", "-W", QUIET,
 )  # fmt: skip
 
 
