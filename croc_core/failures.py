@@ -90,6 +90,12 @@ def refused(word: str, status: int, *, burnt: bool = False) -> Failure:
     return Failure(Code.RELAY_REFUSED, Party.RELAY, message, NEW_CODE if burnt else hint)
 
 
+def no_channel() -> Failure:
+    """The relay no longer has the channel, and the words of its code are used."""
+    message, _ = _REFUSALS["no_such_channel"]
+    return Failure(Code.RELAY_REFUSED, Party.RELAY, message, NEW_CODE)
+
+
 def relay_broke(why: str, *, burnt: bool = False) -> Failure:
     """The relay sent what the protocol does not allow."""
     hint = NEW_CODE if burnt else "Is this address a croc relay? Try another one."

@@ -108,6 +108,14 @@ def link_trouble(event: Input, what: str) -> Ending | None:
 
 def bare_trouble(event: Input, what: str) -> Ending | None:
     """As `link_trouble`, where there are no records and so no messages yet."""
+    if isinstance(event, Woke):
+        silent = failures.timed_out(what)
+        return TimedOut(silent) if event.late else LinkLost(silent)
+    return bytes_trouble(event)
+
+
+def bytes_trouble(event: Input) -> Ending | None:
+    """As `bare_trouble`, but for the time that is up."""
     match event:
         case LinkEnded(_, cause):
             return LinkLost(failures.peer_vanished(cause))
@@ -115,9 +123,6 @@ def bare_trouble(event: Input, what: str) -> Ending | None:
             return PeerBroke(failures.peer_broke(why))
         case LocalBroke(failure):
             return LocalFailed(failure)
-        case Woke(late):
-            silent = failures.timed_out(what)
-            return TimedOut(silent) if late else LinkLost(silent)
         case Interrupted(code):
             return CalledOff(failures.interrupted(code))
     return None

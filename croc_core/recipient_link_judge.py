@@ -40,7 +40,7 @@ from croc_core.party_io import (
     WantSent,
     Woke,
 )
-from croc_core.party_judge import bare_trouble, greeted, identified, link_trouble, port_trouble
+from croc_core.party_judge import bytes_trouble, greeted, identified, link_trouble, port_trouble
 from croc_core.recipient_rejoin_judge import meet_again
 from croc_core.recipient_states import (
     Agreed,
@@ -85,8 +85,8 @@ from croc_core.recipient_states import (
     WordsAgree,
     WordsDiffer,
 )
-from croc_core.reconnect import FOREVER, Greeting, Identifying, Recovered, StillAway, stapled
-from croc_core.reconnect_judge import channel_now, other_side
+from croc_core.reconnect import FOREVER, Greeting, Identifying, Recovered, stapled
+from croc_core.reconnect_judge import Silent, channel_now, other_side
 from croc_core.resume import blocks
 from croc_core.values import Moment, Role
 
@@ -106,15 +106,14 @@ def identifying(
 
 def greeting(context: RecipientContext, state: Greeting, event: Input, _: Moment) -> object | None:
     """The sender is there."""
-    awaited = "the sender to connect"
     match event:
         case Greeted(_, data):
             return greeted(Role.RECIPIENT, data) or HelloGood(data)
         case Woke():
-            late = failures.timed_out(awaited)
+            late = failures.timed_out("the sender to connect")
             again = context.patience.reconnect
             return meet_again(context, state.bond, late) if again else TimedOut(late)
-    return bare_trouble(event, awaited)
+    return bytes_trouble(event)
 
 
 def awaiting_open(
@@ -215,22 +214,16 @@ def judging(_: RecipientContext, state: Judging, event: Input, __: Moment) -> ob
 
 
 def verifying(_: RecipientContext, __: Verifying, event: Input, ___: Moment) -> object | None:
-    """The person has compared the words."""
-    match event:
-        case Moved():
-            return None  # the person's time does not grow because the sender is alive
-        case ComparedWords(agree):
-            return _words(agree)
+    """The person has compared the words; their time does not grow where the sender is alive."""
+    if isinstance(event, ComparedWords):
+        return _words(event.agree)
     return link_trouble(event, "your comparison of the words")
 
 
 def deciding(context: RecipientContext, state: Deciding, event: Input, _: Moment) -> object | None:
-    """The person has decided."""
-    match event:
-        case Moved():
-            return None
-        case Decided(yes):
-            return _agreed(context, state) if yes else Refusing(failures.declined_here())
+    """The person has decided; their time does not grow where the sender is alive."""
+    if isinstance(event, Decided):
+        return _agreed(context, state) if event.accept else Refusing(failures.declined_here())
     return link_trouble(event, "your decision")
 
 
@@ -326,10 +319,10 @@ def counting(context: RecipientContext, state: Counting, event: Input, _: Moment
     if not isinstance(event, Replied | Unanswered):
         return _taking(context, state, event)
     found = channel_now(Role.RECIPIENT, event)
-    if isinstance(found, StillAway):
+    if isinstance(found, Silent):
         return NoAnswer()
     if not isinstance(found, wire.State):
-        return LinkLost(failures.refused("no_such_channel", 404, burnt=True))
+        return LinkLost(failures.no_channel())
     now, before = stapled(state.seat, found.staplings), state.bond.staplings
     alone = tuple(
         i
@@ -356,8 +349,6 @@ def _taking(context: RecipientContext, state: Legged, event: Input) -> object | 
     match event:
         case Moved(True):
             return Renewed() if state.bond.until == FOREVER else Recovered()
-        case Moved():
-            return None
         case LinkEnded(number, _, True) if number:
             behind = not isinstance(state, Receiving) and not _others(state, (number,))
             return AllIn((number,)) if behind else LegEnded(number)
@@ -375,7 +366,7 @@ def finishing(_: RecipientContext, __: Finishing, event: Input, ___: Moment) -> 
             return None  # all has come: the sender is needed for the receipt alone
         case Woke():
             return TimedOut(failures.timed_out("the files here"))
-    return bare_trouble(event, "the files here")
+    return bytes_trouble(event)
 
 
 def awaiting_end(_: RecipientContext, __: AwaitingEnd, event: Input, ___: Moment) -> object | None:

@@ -52,7 +52,7 @@ class Rejoining(Away, frozen=True):
 
 
 class ReawaitingX(Away, frozen=True):
-    """X is awaited on the new channel."""
+    """X is awaited on the new channel: the number behind that of the bond."""
 
     failure: Failure
     curve: str
@@ -102,8 +102,8 @@ def rejoin_again(state: Rejoining, event: StillAway) -> Step:
 
 
 def reask_x(state: Rejoining, event: Rejoined) -> Step:
-    """Ask for X."""
-    bond = replace(state.bond, seat=event.seat, n=state.n)
+    """Ask for X; until it is there the sender may not know that it has opened this number."""
+    bond = replace(state.bond, seat=event.seat, n=state.n - 1)
     waiting = ReawaitingX(bond, state.failure, event.curve, 0)
     return waiting, (bond.seat.post(since=0),)
 
@@ -121,7 +121,8 @@ def await_relay(state: ReawaitingX | ReawaitingProof, event: StillAway) -> Step:
 
 def reanswer(state: ReawaitingX, event: XGood) -> Step:
     """Send Y and H(H(k))."""
-    after = Reanswering(state.bond, state.failure, event.responder)
+    bond = replace(state.bond, n=state.bond.n + 1)
+    after = Reanswering(bond, state.failure, event.responder)
     return after, (_y(after, 0.0),)
 
 

@@ -35,7 +35,7 @@ from croc_core.recipient_rejoin import (
 )
 from croc_core.recipient_states import AnswerTaken, NothingYet, XGood
 from croc_core.reconnect import AGAIN, Bond, MeetAgain, StillAway, stapled
-from croc_core.reconnect_judge import Gone, channel_now, refusal, why
+from croc_core.reconnect_judge import Gone, Silent, channel_now, refusal, why
 from croc_core.values import Role, Secret
 
 WINDOW = 4
@@ -99,7 +99,7 @@ def _channel(
     if isinstance(found, Gone):
         # With a pause: it was there a moment ago.
         return meet_again(context, state.bond, state.failure, state.bond.n)
-    return StillAway(why(event, state.failure)) if isinstance(found, StillAway) else found
+    return StillAway(why(event, state.failure)) if isinstance(found, Silent) else found
 
 
 def reawaiting_x(context: RecipientContext, state: ReawaitingX, event: Input) -> object | None:
@@ -113,7 +113,7 @@ def reawaiting_x(context: RecipientContext, state: ReawaitingX, event: Input) ->
         return NothingYet(found.seq, pause(state.seq, found.seq))
     bond = state.bond
     policy = Policy((bond.session.suite,), context.policy.aeads, context.policy.verify)
-    secret = rejoin_secret(bond.first, bond.n)
+    secret = rejoin_secret(bond.first, bond.n + 1)
     return answer_x(context, bond.seat.channel, state.curve, found.x, secret, policy)
 
 

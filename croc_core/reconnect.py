@@ -52,7 +52,7 @@ class Bond(Value, frozen=True):
     first: Session
     """Of the run's first handshake: where channels to meet again on come from."""
     n: int = 0
-    """The last channel to meet again on that was opened (sender) or joined (recipient)."""
+    """The last channel to meet again on that was opened (sender) or had its X (recipient)."""
     until: float = FOREVER
     """When a loss that nothing has made good must have ended, in monotonic seconds."""
     met: bool = False

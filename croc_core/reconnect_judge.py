@@ -40,6 +40,10 @@ class Gone(Value, frozen=True):
     """The relay no longer has the channel for us."""
 
 
+class Silent(Value, frozen=True):
+    """The relay cannot say now what has become of the channel."""
+
+
 def overdue(patience: Patience, state: Any, event: Input, now: Moment) -> Ending | None:
     """How the run ends where a lost connection has not come back in time."""
     if not isinstance(event, Woke) or not isinstance(state, Away) or now.mono < state.bond.until:
@@ -109,13 +113,13 @@ def why(event: Input, before: Failure) -> Failure:
 
 def channel_now(
     role: Role, event: Input
-) -> wire.State | ClosedByPeer | ChannelGone | Gone | StillAway | None:
-    """What has become of the channel; `StillAway` where the relay cannot say it now.
+) -> wire.State | ClosedByPeer | ChannelGone | Gone | Silent | None:
+    """What has become of the channel.
 
     `ChannelGone` is a channel that was closed with our own uuid: that ends the run, too.
     """
     if isinstance(event, Unanswered | Woke):
-        return StillAway(failures.relay_silent(burnt=True))
+        return Silent()
     if not isinstance(event, Replied):
         return None
     found = answer(event, wire.State, role, burnt=True)
@@ -125,7 +129,7 @@ def channel_now(
         return found
     if isinstance(found, ChannelGone) or event.status == 403:
         return Gone()
-    return StillAway(failures.relay_silent(burnt=True))
+    return Silent()
 
 
 def _by(event: Replied) -> str | None:
@@ -133,9 +137,9 @@ def _by(event: Replied) -> str | None:
     return wire.decode_reply(event.body, wire.Error).by
 
 
-def refusal(event: Replied) -> str:
-    """The code of the relay's refusal; empty where it makes no sense."""
+def refusal(event: Replied) -> str | None:
+    """The code of the relay's refusal, where it makes sense."""
     try:
         return wire.decode_reply(event.body, wire.Error).code
     except RemoteProtocolError:
-        return ""
+        return None

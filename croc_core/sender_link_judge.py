@@ -102,7 +102,7 @@ def awaiting_staple(
         gone = isinstance(channel_now(Role.SENDER, event), Gone)
         if not gone:
             return found
-        refusal = failures.refused("no_such_channel", 404, burnt=True)
+        refusal = failures.no_channel()
         if not context.patience.reconnect:
             return ChannelGone(refusal)
         return meet_again(context, bond, refusal)

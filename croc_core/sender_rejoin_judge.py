@@ -10,7 +10,7 @@ from croc_core.party import CalledOff, PeerBroke, RelayBroke, Seat, VersionDiffe
 from croc_core.party_io import Input, Interrupted, Replied
 from croc_core.party_judge import answer
 from croc_core.reconnect import Bond, MeetAgain, StillAway, stapled
-from croc_core.reconnect_judge import Gone, channel_now, why
+from croc_core.reconnect_judge import Gone, Silent, channel_now, why
 from croc_core.sender_join import join_request
 from croc_core.sender_rejoin import (
     AwaitingReturn,
@@ -80,7 +80,7 @@ def _channel(
     found = channel_now(Role.SENDER, event)
     if isinstance(found, Gone):
         return meet_again(context, state.bond, state.failure)
-    return StillAway(why(event, state.failure)) if isinstance(found, StillAway) else found
+    return StillAway(why(event, state.failure)) if isinstance(found, Silent) else found
 
 
 def republishing(context: SenderContext, state: Republishing, event: Input) -> object | None:

@@ -51,6 +51,7 @@ from croc_core.party import (
 )
 from croc_core.recipient import TABLE as RECIPIENT
 from croc_core.reconnect import (
+    AGAIN,
     FOREVER,
     AskingWhy,
     Bond,
@@ -122,7 +123,8 @@ REPUBLISHING = sr.Republishing(AFTER, LOST, MADE)
 RETURN = sr.AwaitingReturn(AFTER, LOST, MADE, 5)
 REPROVING = sr.Reproving(structs.replace(AFTER, session=BACK.session), LOST)
 REJOINING = rr.Rejoining(BOND, LOST, 1, POST)
-ASKING_X = rr.ReawaitingX(AFTER, LOST, "x25519", 5)
+NO_X = structs.replace(AFTER, n=0)
+ASKING_X = rr.ReawaitingX(NO_X, LOST, "x25519", 5)
 REANSWERING = rr.Reanswering(AFTER, LOST, BACK)
 PROOF = rr.ReawaitingProof(AFTER, LOST, BACK.session, 5)
 NOTHING = type(None)
@@ -209,7 +211,7 @@ def test_what_every_state_of_a_rejoin_makes_of_the_rest(where: Any) -> None:
         for gone in (error(404, "no_such_channel"), error(403, "channel_full"), error(410)):
             found = means(where, gone)
             assert isinstance(found, MeetAgain)
-            assert found.n == 2
+            assert found.n == where.bond.n + 1
         assert type(means(where, error(500, "internal"))) is StillAway
 
 
@@ -238,8 +240,20 @@ def test_REJOIN_4_the_recipient_asks_for_four_in_turn_with_a_pause_behind_them()
     assert asked == [(n, again and n == 4) for again in (False, True) for n in (4, 5, 6, 7)] + [
         (4, True)
     ]  # fmt: skip
-    used = of_recipient(ASKING_X, error(404, "no_such_channel"))
+    used = of_recipient(REANSWERING, error(404, "no_such_channel"))
     assert (used.n, used.request.after) == (2, 2.0)
+
+
+def test_REJOIN_4_a_number_is_used_as_soon_as_x_is_there() -> None:
+    """Before that, the sender may not know that it has opened it, and opens it again."""
+    later = structs.replace(REJOINING, n=3)
+    waiting, _ = RECIPIENT.step(later, rr.Rejoined(NEW_SEAT, "x25519"))
+    again = of_recipient(waiting, error(404, "no_such_channel"))
+    assert (again.n, again.request.after) == (3, AGAIN)
+    other, _ = RECIPIENT.step(waiting, again)
+    assert of_recipient(other, error(404, "no_such_channel")).n == 4
+    answered, _ = RECIPIENT.step(ASKING_X, of_recipient(ASKING_X, state()))
+    assert of_recipient(answered, error(404, "no_such_channel")).n == 2
 
 
 def test_REJOIN_5_all_is_fresh_and_the_words_are_not_in_it() -> None:
@@ -287,7 +301,7 @@ def test_step_by_step_on_the_new_channel() -> None:
     assert effects == (NEW_SEAT.dial(),)
     rejoined = of_recipient(REJOINING, joined("recipient"))
     assert RECIPIENT.step(REJOINING, rejoined) == (
-        rr.ReawaitingX(AFTER, LOST, "x25519", 0), (NEW_SEAT.post(since=0),)
+        rr.ReawaitingX(NO_X, LOST, "x25519", 0), (NEW_SEAT.post(since=0),)
     )  # fmt: skip
     answered = of_recipient(REANSWERING, state(y=BACK.y, hh_k=BACK.hh_k, h_k="AAAA"))
     assert answered == rs.AnswerTaken(0)
