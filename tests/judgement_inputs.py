@@ -185,6 +185,7 @@ MESSAGES: dict[str, tuple[Message, bool]] = {
     "digests": (Digests(TID, 0, 0, (bytes(32),)), False),
     "digests as the last": (Digests(TID, 0, 0, (bytes(32),)), True),
     "digests of the rest": (Digests(TID, 1, 1, (bytes(32),) * 2), False),
+    "digests of some of the rest": (Digests(TID, 1, 1, (bytes(32),)), False),
     "digests of another": (Digests(OTHER_TID, 0, 0, (bytes(32),)), False),
     "no digests": (Digests(TID, 0, 0, ()), False),
     "too many digests": (Digests(TID, 0, 0, (bytes(32),) * 2), False),
