@@ -27,6 +27,8 @@ NEAR = 0.3
 """A test that takes longer, in seconds, is not asked first because of its name."""
 COLD = ((1, 6.0), (4, 9.0), (99, 15.0))
 """The same for one that is imported: in three steps, so many files of tests in each."""
+SHAPES = ("test_core_shape", "test_judgements", "test_machines_doc", "test_party_tables")
+"""What is imported is mostly classes and rows: these look at all of them."""
 SHORT_MUTANTS = 150
 MOST_EQUIVALENT = 0.03
 
@@ -69,8 +71,10 @@ class Chooser:
         stem = mutant.file.rpartition("/")[2].removesuffix(".py")
 
         def rank(name: str) -> tuple[float, ...]:
-            near = stem in name.partition("::")[0]
-            return (-mine[name], -ours[name], seconds[name] > NEAR, not near, seconds[name])
+            file = name.partition("::")[0]
+            near = stem in file
+            other = not mutant.body and not any(shape in file for shape in SHAPES)
+            return (other, -mine[name], -ours[name], seconds[name] > NEAR, not near, seconds[name])
 
         chosen, spent = [], 0.0
         for name in sorted(found, key=rank):
